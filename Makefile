@@ -1,0 +1,59 @@
+# batchline: `make demo` shows it, `make test` tests it; both set up what they need, once.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo check test bench accuracy soak schema clean
+
+help:
+	@echo "make demo      set up, then audit the guide"
+	@echo "make test      set up, then run every test"
+	@echo "make check     format, lint, types, layers, schema freshness"
+	@echo "make bench     speed of start-up and loading, as CPU time"
+	@echo "make accuracy  predicted against measured (nothing to predict with yet)"
+	@echo "make soak      long fuzzing of the readers"
+	@echo "make schema    regenerate the catalog's JSON Schemas"
+	@echo "make clean     remove what make created"
+
+$(VENV)/.base:
+	@command -v $(PYTHON) >/dev/null || { echo "batchline needs $(PYTHON) (3.11 or newer): apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "batchline needs Python 3.11 or newer; $(PYTHON) is older (set PYTHON=...)" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || { echo "batchline needs the venv module: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.base pyproject.toml
+	@echo "installing batchline into $(VENV)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	@echo "installing the test tools into $(VENV)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+demo: $(VENV)/.installed
+	@$(BIN)/batchline audit guide
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m batchline.catalog.files.json_schema --check
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest --cov
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/startup.py
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest --hypothesis-profile=soak tests/catalog
+
+schema: $(VENV)/.installed
+	$(BIN)/python -m batchline.catalog.files.json_schema
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -1,0 +1,67 @@
+"""`engines/<id>.yaml`: scheduler defaults and features, from the engine's own documentation."""
+
+from typing import Annotated, Literal
+
+from annotated_types import MinLen
+from pydantic import Field
+
+from batchline.catalog.files.base import (
+    Counts,
+    Entry,
+    File,
+    RecordFile,
+    Resolver,
+    Switches,
+    Text,
+    Texts,
+)
+from batchline.catalog.records import Engine, Scheduler
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Admission = Literal["optimistic", "no_evict", "static_batch"]
+Shares = Annotated[tuple[Entry[Share], ...], MinLen(1)]
+Admissions = Annotated[tuple[Entry[Admission], ...], MinLen(1)]
+
+
+class SchedulerBlock(File):
+    """How the engine schedules unless told otherwise."""
+
+    admission: Admissions
+    block_tokens: Counts | None = None
+    chunked_prefill: Switches | None = None
+    prefix_caching: Switches | None = None
+    gpu_memory_utilization_ratio: Shares | None = None
+    max_num_seqs: dict[Text, Counts] = Field(default_factory=dict)
+    max_num_batched_tokens: dict[Text, Counts] = Field(default_factory=dict)
+
+
+class EngineFile(RecordFile):
+    """One serving engine at one version."""
+
+    name: Text
+    vendor: Text
+    version: Texts
+    aliases: tuple[Text, ...] = ()
+    scheduler: SchedulerBlock
+    features: dict[Text, Texts] = Field(default_factory=dict)
+
+    def record(self, record_id: str) -> Engine:
+        """Return the engine, each value with its source."""
+        r, s = Resolver(self.sources), self.scheduler
+        return Engine(
+            id=record_id,
+            name=self.name,
+            vendor=self.vendor,
+            version=r.fact(self.version),
+            aliases=tuple(self.aliases),
+            scheduler=Scheduler(
+                admission=r.fact(s.admission),
+                block_tokens=r.maybe(s.block_tokens),
+                chunked_prefill=r.maybe(s.chunked_prefill),
+                prefix_caching=r.maybe(s.prefix_caching),
+                gpu_memory_utilization_ratio=r.maybe(s.gpu_memory_utilization_ratio),
+                max_num_seqs=r.table(s.max_num_seqs),
+                max_num_batched_tokens=r.table(s.max_num_batched_tokens),
+            ),
+            features=r.table(self.features),
+        )

@@ -1,0 +1,191 @@
+"""From a file's text to a checked file object; every complaint is one line for its author.
+
+read_text -> parse_yaml -> base units -> pydantic -> citations checked
+"""
+
+import difflib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from batchline.catalog.files.base import Entry, File, RecordFile, citations
+from batchline.catalog.files.document import Document, Key, KeyPath, parse_yaml, read_text
+from batchline.errors import CatalogError
+from batchline.units import file_spellings, to_base
+
+F = TypeVar("F", bound=RecordFile)
+
+MAX_SHOWN = 60
+ENTRY_KEYS = frozenset(Entry.model_fields)
+UNKNOWN_KEY = {"extra_forbidden", "unexpected_keyword_argument"}
+
+
+def read_file(path: Path, schema: type[F]) -> F:
+    """Read a catalog file of the given schema.
+
+    Raises:
+        InputError: the file cannot be read or is not YAML.
+        CatalogError: it does not satisfy the schema; the message names file, line, key, the
+            value found and what was expected.
+    """
+    return validate(parse_yaml(read_text(path), str(path)), schema)
+
+
+def validate(document: Document, schema: type[F]) -> F:
+    """Check a parsed document against a schema and its own sources.
+
+    It is checked as JSON, whose strict reading takes arrays for tuples and mappings for records
+    but no text for a number.
+    """
+    if not isinstance(document.data, dict):
+        found = _show(document.data)
+        raise CatalogError(f"{document.where(())}: found {found}, expected keys and values")
+    try:
+        converted = _in_base_units(document, document.data, ())
+        file = schema.model_validate_json(json.dumps(converted, default=str))
+    except ValidationError as exc:
+        raise CatalogError(_explain(exc, document, schema)) from exc
+    _check_citations(document, file)
+    return file
+
+
+def _in_base_units(document: Document, value: Any, path: KeyPath) -> Any:  # noqa: ANN401 - YAML
+    """Return `value` with base units, and each single entry as a list of one."""
+    if isinstance(value, list):
+        return [_in_base_units(document, v, (*path, i)) for i, v in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    converted: dict[str, Any] = {}
+    for key, below in value.items():
+        base, factor = to_base(key)
+        if base in converted:
+            raise CatalogError(f"{document.where((*path, key))}: {base} is given twice")
+        inner = _in_base_units(document, below, (*path, key))
+        if isinstance(inner, dict) and "source" in inner and inner.keys() <= ENTRY_KEYS:
+            inner = [inner]
+        converted[base] = inner if factor == 1.0 else _scale(inner, factor)
+    return converted
+
+
+def _scale(value: Any, factor: float) -> Any:  # noqa: ANN401 - YAML
+    """Multiply a number, the `value` of an entry, or those of every entry below."""
+    if isinstance(value, dict):
+        if "value" in value:
+            return value | {"value": _scale(value["value"], factor)}
+        return {k: _scale(v, factor) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_scale(v, factor) for v in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value * factor
+    return value
+
+
+def _check_citations(document: Document, file: RecordFile) -> None:
+    """Refuse unknown and uncited sources, and entries with neither a quote nor a row."""
+    cited: set[str] = set()
+    for path, entry in citations(document.data):
+        name = entry["source"]
+        cited.add(name)
+        if name not in file.sources:
+            where = document.where((*path, "source"))
+            known = ", ".join(sorted(file.sources))
+            raise CatalogError(f"{where}: found {name!r}, expected one of: {known}")
+        stated = file.sources[name]
+        if not (entry.get("quote") or entry.get("row") or stated.quote or stated.row):
+            raise CatalogError(
+                f"{document.where(path)}: neither it nor its source {name!r} has a quote or a "
+                "row, expected the words or the data row that state the value"
+            )
+    for name in file.sources:
+        if name not in cited:
+            where = document.where(("sources", name))
+            raise CatalogError(f"{where}: no value cites this source, expected at least one")
+
+
+def _explain(error: ValidationError, document: Document, schema: type[File]) -> str:
+    """Return one line about the most telling problem of a validation error."""
+    problems = error.errors(include_url=False)
+    unknown = [p for p in problems if p["type"] in UNKNOWN_KEY]
+    first = unknown[0] if unknown else problems[0]
+    path = _path_in(document.data, first["loc"])
+    where = document.where(path)
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    if first["type"] == "missing":
+        return f"{where}: is missing, expected a value{more}"
+    if first["type"] in UNKNOWN_KEY:
+        return f"{where}: unknown key{_suggestion(str(path[-1]), schema)}{more}"
+    expected = _expected(first)
+    found = _show(_at(document.data, path))
+    return f"{where}: found {found}, {expected}{more}"
+
+
+def _expected(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    message = str(problem["msg"])
+    if problem["type"] == "tuple_type":
+        entry = isinstance(problem["input"], int | float)
+        return "expected an entry {value: ..., source: ...}" if entry else "expected a list"
+    if problem["type"] == "value_error":
+        message = message.removeprefix("Value error, ")
+        return message if "expected" in message else f"which is wrong: {message}"
+    for phrase in ("Input should be ", "Value should be "):
+        message = message.removeprefix(phrase)
+    return f"expected {message[0].lower()}{message[1:]}"
+
+
+def _suggestion(key: str, schema: type[File]) -> str:
+    known = [s for name in _field_names(schema.model_json_schema()) for s in file_spellings(name)]
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def _field_names(schema: dict[str, Any]) -> Iterator[str]:
+    for part in [schema, *schema.get("$defs", {}).values()]:
+        yield from part.get("properties", {})
+
+
+def _path_in(data: Any, loc: tuple[Key, ...]) -> KeyPath:  # noqa: ANN401 - YAML
+    """Translate pydantic's location into the author's own keys.
+
+    Base-unit names become the key as spelled; the 0 of an entry written without a list goes.
+    """
+    path: list[Key] = []
+    for position, part in enumerate(loc):
+        if isinstance(data, dict):
+            spelled = next((k for k in data if to_base(k)[0] == part), None)
+            if spelled is None:
+                last = position == len(loc) - 1
+                if last and isinstance(part, str) and part != "[key]":
+                    path.append(part)
+                continue
+            path.append(spelled)
+            data = data[spelled]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            path.append(part)
+            data = data[part]
+    return tuple(path)
+
+
+def _at(data: Any, path: KeyPath) -> Any:  # noqa: ANN401 - YAML
+    for part in path:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data
+
+
+def _show(value: object) -> str:
+    """Return a short, one-line form of what was found."""
+    if isinstance(value, dict):
+        return f"keys {', '.join(map(str, list(value)[:4]))}" if value else "no keys"
+    if value is None:
+        return "nothing"
+    text = repr(value) if isinstance(value, str | bool) else str(value)
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+
+
+__all__ = ["read_file", "validate"]

@@ -1,0 +1,45 @@
+"""The catalog's records: frozen, in base units, each number under the source that states it."""
+
+from batchline.catalog.records.chip import Chip, System
+from batchline.catalog.records.claim import Assertion, Check, Claim, ClaimSet, Defect
+from batchline.catalog.records.engine import Engine, Scheduler
+from batchline.catalog.records.model import Architecture, LayerGroup, Model
+from batchline.catalog.records.offer import (
+    Capability,
+    DedicatedOffer,
+    HourlyOffer,
+    HourlyPrice,
+    Offer,
+    OwnedOffer,
+    Provider,
+    SystemCost,
+    TokenLimits,
+    TokenOffer,
+    TokenPrice,
+)
+
+__all__ = [
+    "Architecture",
+    "Assertion",
+    "Capability",
+    "Check",
+    "Chip",
+    "Claim",
+    "ClaimSet",
+    "DedicatedOffer",
+    "Defect",
+    "Engine",
+    "HourlyOffer",
+    "HourlyPrice",
+    "LayerGroup",
+    "Model",
+    "Offer",
+    "OwnedOffer",
+    "Provider",
+    "Scheduler",
+    "System",
+    "SystemCost",
+    "TokenLimits",
+    "TokenOffer",
+    "TokenPrice",
+]

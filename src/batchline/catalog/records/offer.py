@@ -1,0 +1,209 @@
+"""What can be bought: tokens, hours, an endpoint of one's own, or the system itself.
+
+Every price and fact carries the days it was valid. `price_on` picks the one that counts on a day:
+own > independent > vendor > competitor, then the newest checked; the losers stay with it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import ClassVar, TypeVar
+
+from batchline.provenance import Period, Sourced, prefer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPrice:
+    """Price per million tokens; `batch_discount_ratio` is the part taken off batch requests."""
+
+    input_usd_per_mtok: float
+    output_usd_per_mtok: float
+    cached_input_usd_per_mtok: float | None = None
+    batch_discount_ratio: float | None = None
+
+    def usd_per_mtok_output(self, input_tokens_per_output_token: float) -> float:
+        """Return the cost of a million output tokens with the input they need.
+
+        >>> TokenPrice(input_usd_per_mtok=0.85, output_usd_per_mtok=1.20).usd_per_mtok_output(3)
+        3.75
+        """
+        total = self.input_usd_per_mtok * input_tokens_per_output_token + self.output_usd_per_mtok
+        return round(total, 9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourlyPrice:
+    """Price of one chip for one hour, by how it is bought; None where not offered or unknown."""
+
+    on_demand_usd_per_hour: float | None = None
+    spot_usd_per_hour: float | None = None
+    reserved_usd_per_hour: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemCost:
+    """What a purchased system costs over its life."""
+
+    capex_usd: float
+    lifetime_s: float
+    power_watts: float
+    pue_ratio: float
+    utilization_ratio: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLimits:
+    """Rate limits of one tier; None where the provider states none."""
+
+    tier: str
+    limit_req_per_min: float | None = None
+    limit_tok_per_min: float | None = None
+    limit_uncached_tok_per_min: float | None = None
+    limit_tok_per_day: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """One fact of what an offer or a provider can do, in the words of its source.
+
+    `subject` is the provider's model or instance name, `*` for all of them.
+    """
+
+    name: str
+    value: str
+    subject: str = "*"
+    tier: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What every offer has. Its id is `provider/name`."""
+
+    kind: ClassVar[str]
+
+    id: str
+    provider: str
+    listed_from: Sourced[Period] | None = None
+    deprecated_on: Sourced[Period] | None = None
+    replacement: Sourced[str] | None = None
+    regions: Sourced[tuple[str, ...]] | None = None
+    capabilities: tuple[Sourced[Capability], ...] = ()
+
+    def is_listed_on(self, day: date) -> bool | None:
+        """Return whether the offer could be bought on `day`; None where no source tells.
+
+        The day of deprecation itself counts as gone. An offer without a first day counts as
+        listed from the first day any of its prices was seen.
+        """
+        if self.deprecated_on and day >= self.deprecated_on.value.start:
+            gone = day > self.deprecated_on.value.end
+            exact = self.deprecated_on.value.start == self.deprecated_on.value.end
+            return False if gone or exact else None
+        if self.listed_from:
+            first = self.listed_from.value
+            return True if day >= first.end else None if day >= first.start else False
+        seen = [p.valid_from.start for p in self._prices() if p.valid_from]
+        return True if seen and day >= min(seen) else None
+
+    def checked_on(self) -> date | None:
+        """Return the last day any of its prices was seen."""
+        return max((p.checked_on for p in self._prices()), default=None)
+
+    def _prices(self) -> Iterable[Sourced[object]]:
+        return ()
+
+
+def _valid(prices: tuple[Sourced[T], ...], day: date) -> Sourced[T] | None:
+    """Return the preferred price that may hold on `day`, the other valid ones beside it."""
+    valid = [p for p in prices if p.may_hold_on(day)]
+    return prefer(valid) if valid else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenOffer(Offer):
+    """A model served per token. `model` is a catalog id, None where the catalog lacks it."""
+
+    kind: ClassVar[str] = "token"
+
+    listed_as: str
+    model: str | None = None
+    served_precision: Sourced[str] | None = None
+    max_context_tokens: Sourced[int] | None = None
+    prices: tuple[Sourced[TokenPrice], ...] = ()
+    limits: tuple[Sourced[TokenLimits], ...] = ()
+
+    def price_on(self, day: date) -> Sourced[TokenPrice] | None:
+        """Return the price that counts on `day`, None where none is known."""
+        return _valid(self.prices, day)
+
+    def _prices(self) -> Iterable[Sourced[object]]:
+        return self.prices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourlyOffer(Offer):
+    """A chip rented by the hour. `num_chips` is how many one instance holds."""
+
+    kind: ClassVar[str] = "hourly"
+
+    chip: str
+    num_chips: Sourced[int]
+    instance: str = ""
+    billing_granularity_s: Sourced[float] | None = None
+    prices: tuple[Sourced[HourlyPrice], ...] = ()
+
+    def price_on(self, day: date) -> Sourced[HourlyPrice] | None:
+        """Return the price per chip and hour that counts on `day`, None where none is known."""
+        return _valid(self.prices, day)
+
+    def _prices(self) -> Iterable[Sourced[object]]:
+        return self.prices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DedicatedOffer(Offer):
+    """A reserved endpoint for one model; its price may be unknown."""
+
+    kind: ClassVar[str] = "dedicated"
+
+    listed_as: str
+    model: str | None = None
+    system: str | None = None
+    prices: tuple[Sourced[HourlyPrice], ...] = ()
+
+    def price_on(self, day: date) -> Sourced[HourlyPrice] | None:
+        """Return the price per hour that counts on `day`, None where none is known."""
+        return _valid(self.prices, day)
+
+    def _prices(self) -> Iterable[Sourced[object]]:
+        return self.prices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnedOffer(Offer):
+    """A purchased chip or system."""
+
+    kind: ClassVar[str] = "owned"
+
+    system: str | None = None
+    chip: str | None = None
+    costs: tuple[Sourced[SystemCost], ...] = ()
+
+    def cost_on(self, day: date) -> Sourced[SystemCost] | None:
+        """Return the cost that counts on `day`, None where none is known."""
+        return _valid(self.costs, day)
+
+    def _prices(self) -> Iterable[Sourced[object]]:
+        return self.costs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """Who sells: its offers, and the facts that hold for all of them."""
+
+    id: str
+    name: str
+    offers: tuple[Offer, ...]
+    capabilities: tuple[Sourced[Capability], ...] = ()

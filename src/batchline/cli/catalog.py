@@ -1,0 +1,131 @@
+"""`batchline catalog`: what is known, with whose word for it, and what is wrong with it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from batchline.catalog import KINDS
+from batchline.cli.options import (
+    AsJson,
+    AsOf,
+    Folders,
+    Out,
+    Strict,
+    day,
+    days,
+    destination,
+    open_catalog,
+    write_json,
+    write_text,
+)
+from batchline.errors import InputError
+
+catalog_app = typer.Typer(
+    help="Chips, systems, models, engines, offers and claims, each value with its source.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Kind = Annotated[
+    str | None, typer.Argument(metavar=f"[{'|'.join(KINDS)}]", help="All if left out.")
+]
+
+
+@catalog_app.command("list")
+def list_records(
+    kind: Kind = None,
+    as_of: AsOf = None,
+    catalog: Folders = None,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> None:
+    """List records with the figures people choose by."""
+    from batchline.report.catalog import list_json, render_list
+
+    if kind is not None and kind not in KINDS:
+        raise InputError(f"found {kind!r}, expected one of {', '.join(KINDS)}")
+    kinds = list(KINDS) if kind is None else [kind]
+    facts, today = open_catalog(catalog), day(as_of)
+    if as_json:
+        write_json(list_json(facts, kinds, today), out)
+    else:
+        write_text(render_list(facts, kinds, today), out)
+
+
+@catalog_app.command("show")
+def show_record(
+    name: Annotated[str, typer.Argument(help="A record id, an alias, or an offer's id.")],
+    catalog: Folders = None,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> None:
+    """Show every value of one record: source, date, grade, and the entries that lost to it."""
+    from batchline.report.catalog import record_json, render_record
+
+    record = open_catalog(catalog).find(name)
+    if as_json:
+        write_json({"schema_version": 1, "record": record_json(record)}, out)
+    else:
+        write_text(render_record(record), out)
+
+
+@catalog_app.command("check")
+def check_records(
+    as_of: AsOf = None,
+    max_price_age: Annotated[
+        str, typer.Option(metavar="DAYS", help="Prices checked longer ago are stale.")
+    ] = "180d",
+    catalog: Folders = None,
+    as_json: AsJson = False,
+    out: Out = None,
+    strict: Strict = False,
+) -> None:
+    """Find what is invalid, stale, conflicting, out of range, misquoted or unresolved."""
+    from batchline.catalog import check_catalog
+    from batchline.report.catalog import problems_json, render_problems
+
+    facts = open_catalog(catalog)
+    problems = check_catalog(facts, day(as_of), days(max_price_age))
+    num_records = sum(len(facts.ids(kind)) for kind in KINDS)
+    if as_json:
+        write_json(problems_json(problems, num_records), out)
+    else:
+        write_text(render_problems(problems, num_records), out)
+    raise typer.Exit(1 if strict and problems else 0)
+
+
+@catalog_app.command("add-model")
+def add_model(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.JSON", help="A config.json file.")],
+    out: Out = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--into", metavar="DIR", help="Write DIR/models/ID.yaml, a catalog of yours."),
+    ] = None,
+) -> None:
+    """Turn a Hugging Face config.json into a model record, on stdout or in a catalog."""
+    from batchline.catalog.files.document import read_text
+    from batchline.catalog.files.hf_config import (
+        model_record_text,
+        proposed_id,
+    )
+
+    text = model_record_text(read_text(config), str(config), day(None))
+    if folder is not None:
+        out = folder / "models" / f"{proposed_id(config.name)}.yaml"
+        _refuse_overwrite(out)
+    with destination(out) as stream:
+        stream.write(text)
+    if out is not None:
+        typer.echo(f"wrote {out}", err=True)
+
+
+def _refuse_overwrite(path: Path) -> None:
+    """Make the folder of a new record, and never write over an old one."""
+    if path.exists():
+        raise InputError(f"{path}: exists already, expected a new record")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise InputError(f"{path.parent}: cannot be made: {exc.strerror}") from exc

@@ -1,0 +1,57 @@
+"""Run a command and turn what happened into an exit code.
+
+0 done   1 no feasible option, or problems found with --strict   2 bad input
+70 internal error   130 interrupted
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from batchline.cli.audit import audit_command
+from batchline.cli.catalog import catalog_app
+from batchline.errors import BatchlineError, InfeasibleError
+
+EXIT_DONE, EXIT_INFEASIBLE, EXIT_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 2, 70, 130
+
+app = typer.Typer(
+    name="batchline",
+    help="Where to serve your LLM traffic, with sources, bounds and dates.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("audit")(audit_command)
+app.add_typer(catalog_app, name="catalog")
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; errors go to stderr in one line."""
+    try:
+        app(args=list(arguments))
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else EXIT_DONE
+    except BatchlineError as exc:
+        return _fail(str(exc), EXIT_INFEASIBLE if isinstance(exc, InfeasibleError) else EXIT_INPUT)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return _fail("interrupted", EXIT_INTERRUPTED)
+    except Exception:  # noqa: BLE001 - the top of the program: report the bug, whatever it is
+        traceback.print_exc()
+        return _fail("this is a bug in batchline; please report it", EXIT_INTERNAL)
+    return EXIT_DONE
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"batchline: {' '.join(message.split())}\n")
+    return code

@@ -1,0 +1,99 @@
+"""Options that commands share, and where today's date and the environment come in."""
+
+import datetime as dt
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from batchline.catalog import Catalog
+from batchline.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+AsOf = Annotated[
+    str | None,
+    typer.Option(metavar="DATE", help="Judge prices and listings as of this day (today)."),
+]
+Folders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--catalog",
+        metavar="DIR",
+        help="Lay this catalog over the built-in one; repeatable. Also $BATCHLINE_CATALOG.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON (see docs/json-schema).")]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write to FILE, not stdout.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 when there are problems.")]
+
+
+def day(text: str | None) -> dt.date:
+    """Return the day an option names, today when it names none; raise InputError otherwise."""
+    if text is None:
+        return dt.datetime.now(dt.UTC).date()
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as exc:
+        raise InputError(f"--as-of: found {text!r}, expected a day such as 2026-04-28") from exc
+
+
+def days(text: str) -> dt.timedelta:
+    """Return the span that `180d` or `180` names; raise InputError otherwise."""
+    number = text.removesuffix("d")
+    if not (number.isascii() and number.isdigit() and len(number) <= 6):
+        raise InputError(f"--max-price-age: found {text!r}, expected days such as 180d")
+    return dt.timedelta(days=int(number))
+
+
+def open_catalog(folders: list[Path] | None) -> Catalog:
+    """Return the catalog with the folders of the environment and the options laid over it."""
+    from_environment = os.environ.get("BATCHLINE_CATALOG", "")
+    named = [Path(p) for p in from_environment.split(os.pathsep) if p]
+    return Catalog([*named, *(folders or [])])
+
+
+@contextmanager
+def destination(out: Path | None) -> Iterator[TextIO]:
+    """Yield where a command writes; a file appears whole or not at all."""
+    if out is None:
+        yield sys.stdout
+        return
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8") as stream:
+            yield stream
+        partial.replace(out)
+    except OSError as exc:
+        partial.unlink(missing_ok=True)
+        raise InputError(f"{out}: cannot be written: {exc.strerror}") from exc
+
+
+def write_text(report: "RenderableType", out: Path | None) -> None:
+    """Print a report: colors and the terminal's width on a terminal, 100 columns elsewhere."""
+    from rich.console import Console
+
+    with destination(out) as stream:
+        if stream.isatty():
+            Console(file=stream, highlight=False).print(report)
+            return
+        console = Console(file=io.StringIO(), width=100, highlight=False, color_system=None)
+        console.print(report)
+        lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]  # StringIO
+        stream.writelines(f"{line.rstrip()}\n" for line in lines)
+
+
+def write_json(value: dict[str, Any], out: Path | None) -> None:
+    """Print one JSON document."""
+    with destination(out) as stream:
+        json.dump(value, stream, indent=2, ensure_ascii=False, allow_nan=False)
+        stream.write("\n")

@@ -1,0 +1,23 @@
+"""Exceptions raised on purpose, each written for the person who reads it.
+
+BatchlineError       base: `except BatchlineError` catches everything we raise on purpose
+    InputError       what the user gave is wrong: file, key, value found, what was expected
+    CatalogError     a catalog record is missing, malformed or contradicts itself
+    InfeasibleError  no platform can do what is asked, for the stated reason
+"""
+
+
+class BatchlineError(Exception):
+    """Base of every exception this package raises on purpose."""
+
+
+class InputError(BatchlineError):
+    """A file, option or value from the user cannot be used."""
+
+
+class CatalogError(InputError):
+    """A catalog record is missing, malformed or contradicts itself."""
+
+
+class InfeasibleError(BatchlineError):
+    """Nothing can satisfy the request, for the stated reason."""

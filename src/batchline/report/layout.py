@@ -1,0 +1,83 @@
+"""What every text report shares: headings, stacked lines, how a value and a source are written."""
+
+from typing import Final
+
+from rich.console import Group
+from rich.text import Text
+
+from batchline.provenance import Period, Source
+
+WIDTH: Final = 100
+
+_SI: Final = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+_UNITS: Final = (
+    ("flop_per_s", "FLOP/s"),
+    ("bytes_per_s", "B/s"),
+    ("bytes", "B"),
+    ("watts", "W"),
+    ("hz", "Hz"),
+)
+
+
+def heading(text: str, style: str = "") -> Text:
+    """Return a section heading with a line above it."""
+    return Text(f"\n{text.upper()}", style=f"bold {style}".strip())
+
+
+def stacked(first: str, *rest: str) -> Text:
+    """Return a first line with quieter lines below it."""
+    text = Text(first, overflow="fold")
+    for line in rest:
+        text.append(f"\n{line}", style="dim")
+    return text
+
+
+def source_line(source: Source) -> Group:
+    """Return a source: title, when published and read, grade and interest; its address below."""
+    kind = f"{source.grade.name.lower()}, {source.interest.name.lower()}"
+    published = f"of {source.published}, " if source.published else ""
+    text = Text(f"  {source.title} ", overflow="fold")
+    text.append(f"({published}read {source.retrieved}; {kind})", style="dim")
+    if not source.url:
+        return Group(text)
+    return Group(text, Text(f"  {source.url}", style="dim", no_wrap=True, overflow="ignore"))
+
+
+def human(name: str, value: object) -> str:
+    """Return a value in the unit its name ends with, as a person reads it.
+
+    >>> human("memory_bandwidth_bytes_per_s", 3.35e12), human("on_demand_usd_per_hour", 2.904)
+    ('3.35 TB/s', '$2.904/h')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Period | str):
+        return str(value)
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    if not isinstance(value, int | float):
+        return str(value)
+    return _number(name, float(value))
+
+
+def _number(name: str, value: float) -> str:
+    for suffix, symbol in _UNITS:
+        if suffix in name:
+            return _prefixed(value, symbol)
+    if "usd_per_hour" in name:
+        return f"${value:,.4g}/h"
+    if "usd_per_mtok" in name:
+        return f"${value:.4g}/M"
+    if name.endswith(("num_parameters", "active_parameters")):
+        return f"{value / 1e9:.4g}e9"
+    if name.endswith("_s"):
+        return f"{value:g} s"
+    return f"{value:,.10g}"
+
+
+def _prefixed(value: float, symbol: str) -> str:
+    for factor, prefix in _SI:
+        if abs(value) >= factor:
+            return f"{value / factor:.4g} {prefix}{symbol}"
+    return f"{value:.4g} {symbol}"
