@@ -11,7 +11,7 @@ help:
 	@echo "make test      set up, then run every test"
 	@echo "make check     format, lint, types, layers, schema freshness"
 	@echo "make bench     speed of start-up and loading, as CPU time"
-	@echo "make accuracy  predicted against measured (nothing to predict with yet)"
+	@echo "make accuracy  bounds against published measurements (needs ../shared/data)"
 	@echo "make soak      long fuzzing of the readers"
 	@echo "make schema    regenerate the catalog's JSON Schemas"
 	@echo "make clean     remove what make created"
@@ -45,6 +45,9 @@ check: $(VENV)/.dev
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest --cov
+
+accuracy: $(VENV)/.installed
+	$(BIN)/python benchmarks/accuracy.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/startup.py

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from batchline.catalog import Catalog, check_catalog
+from batchline.catalog import Catalog
+from batchline.catalog.checking import check_catalog
 from batchline.catalog.files.hf_config import architecture_of
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"

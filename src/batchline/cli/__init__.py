@@ -1,5 +1,1 @@
 """The command line: parse, call one function, print its report, choose the exit code."""
-
-from batchline.cli.main import main
-
-__all__ = ["main"]

@@ -82,7 +82,7 @@ def check_records(
     strict: Strict = False,
 ) -> None:
     """Find what is invalid, stale, conflicting, out of range, misquoted or unresolved."""
-    from batchline.catalog import check_catalog
+    from batchline.catalog.checking import check_catalog
     from batchline.report.catalog import problems_json, render_problems
 
     facts = open_catalog(catalog)

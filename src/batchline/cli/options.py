@@ -64,9 +64,16 @@ def open_catalog(folders: list[Path] | None) -> Catalog:
 
 @contextmanager
 def destination(out: Path | None) -> Iterator[TextIO]:
-    """Yield where a command writes; a file appears whole or not at all."""
+    """Yield where a command writes; a file appears whole or not at all.
+
+    A reader of stdout that has seen enough, such as `head`, is no error.
+    """
     if out is None:
-        yield sys.stdout
+        try:
+            yield sys.stdout
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     partial = out.with_name(f".{out.name}.partial")
     try:

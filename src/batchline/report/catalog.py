@@ -9,7 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from batchline.catalog import Catalog, Problem
+from batchline.catalog import Catalog
+from batchline.catalog.checking import Problem
 from batchline.catalog.records import (
     Chip,
     HourlyOffer,

@@ -56,7 +56,7 @@ Precision = Literal["fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp6", "fp4",
 class File(BaseModel):
     """Base of every part of a file: unknown keys are errors, types are not guessed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class SourceEntry(File):

@@ -137,7 +137,7 @@ class Fields:
         entries, num_layers = self.values.get(key), self.num_layers()
         if not isinstance(entries, list) or len(entries) != num_layers:
             raise self.error(key, f"a list of {num_layers}, one entry per layer")
-        meaning: dict[object, V] = {**kinds}
+        meaning = dict[object, V](kinds.items())
         known = ", ".join(map(str, kinds))
         for index, entry in enumerate(entries):
             if isinstance(entry, bool | list | Mapping) or entry not in meaning:

@@ -87,8 +87,8 @@ def _first_dense(f: Fields) -> list[Mlp]:
     num_dense, num_layers = f.amount("first_k_dense_replace"), f.num_layers()
     if num_dense > num_layers:
         raise f.error("first_k_dense_replace", f"at most num_hidden_layers ({num_layers})")
-    mlp: list[Mlp] = ["dense"] * num_dense + ["moe"] * (num_layers - num_dense)
     kinds: Mapping[str, Mlp] = {"dense": "dense", "sparse": "moe"}
+    mlp = [kinds["dense"]] * num_dense + [kinds["sparse"]] * (num_layers - num_dense)
     if f.gives("mlp_layer_types") and f.per_layer("mlp_layer_types", kinds) != mlp:
         raise f.error("mlp_layer_types", f"dense in the first {num_dense} layers, sparse after")
     return mlp

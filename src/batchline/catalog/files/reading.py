@@ -107,7 +107,8 @@ def _check_citations(document: Document, file: RecordFile) -> None:
 
 def _explain(error: ValidationError, document: Document, schema: type[File]) -> str:
     """Return one line about the most telling problem of a validation error."""
-    problems = error.errors(include_url=False)
+    reported = error.errors(include_url=False)
+    problems = [p for p in reported if p["type"] != "too_short"] or reported
     unknown = [p for p in problems if p["type"] in UNKNOWN_KEY]
     first = unknown[0] if unknown else problems[0]
     path = _path_in(document.data, first["loc"])

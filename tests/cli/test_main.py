@@ -1,0 +1,307 @@
+"""The command line: what it prints, where, and with which exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchline.cli.main import EXIT_DONE, EXIT_INPUT, EXIT_INTERRUPTED, run
+
+DAY = ["--as-of", "2026-11-24"]
+
+SOURCE = """
+sources:
+  s:
+    title: t
+    url: https://example.org
+    retrieved: 2026-05-01
+    grade: claimed
+    interest: own
+    row: r
+"""
+
+CLAIMS = f"""
+title: Mine
+{SOURCE}
+claims:
+  - id: fast
+    says: fast
+    source: s
+    decode_rate:
+      output_tok_per_s: RATE
+      model: llama-3.1-70b
+      num_concurrent: 1
+      scope: per_request
+      chip: h100
+      num_chips: 1
+      precision: fp8
+      speculation: none
+"""
+
+CHIP = f"""
+name: My chip
+vendor: Me
+kind: gpu
+{SOURCE}
+memory_kind: {{value: HBM3, source: s}}
+memory_gb: {{value: 100, source: s}}
+memory_bandwidth_tb_per_s: {{value: 40, source: s}}
+peak_dense_tflop_per_s: {{fp8: {{value: 2000, source: s}}}}
+"""
+
+
+def out_of(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = EXIT_DONE) -> str:
+    assert run(arguments) == code
+    return capsys.readouterr().out
+
+
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = EXIT_INPUT) -> str:
+    """Return what a failing command says: one line on stderr, nothing on stdout."""
+    assert run(arguments) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+@pytest.fixture
+def claims_file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(CLAIMS.replace("RATE", "550"), "utf-8")
+    return path
+
+
+def test_the_audit_of_the_guide_says_what_physics_forbids(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = out_of(capsys, "audit", "guide", *DAY)
+    assert "R047-h100  batch 1: about 550 tok/s" in text
+    assert "69.5 GB read per pass / 3.35 TB/s = 20.7 ms" in text
+    assert max(len(line) for line in text.splitlines() if "http" not in line) <= 100
+    assert "\x1b" not in text
+
+
+def test_guide_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
+    assert out_of(capsys, "audit", *DAY) == out_of(capsys, "audit", "guide", *DAY)
+
+
+def test_all_adds_the_claims_without_a_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "R143" not in out_of(capsys, "audit", *DAY)
+    assert "R143" in out_of(capsys, "audit", "--all", *DAY)
+
+
+def test_a_file_of_ones_own_is_audited(
+    capsys: pytest.CaptureFixture[str], claims_file: Path
+) -> None:
+    data = json.loads(out_of(capsys, "audit", str(claims_file), "--json", *DAY))
+    assert data["schema_version"] == 1
+    (claim,) = data["claims"]
+    assert claim["verdict"] == "impossible"
+    assert claim["ratio"] == pytest.approx(11.41, abs=0.01)
+    assert claim["sources"][0]["title"] == "t"
+
+
+def test_strict_fails_only_when_there_are_problems(
+    capsys: pytest.CaptureFixture[str], claims_file: Path
+) -> None:
+    out_of(capsys, "audit", str(claims_file), *DAY)
+    out_of(capsys, "audit", str(claims_file), "--strict", *DAY, code=1)
+    claims_file.write_text(CLAIMS.replace("RATE", "40"), "utf-8")
+    out_of(capsys, "audit", str(claims_file), "--strict", *DAY)
+
+
+def test_an_overlaid_chip_changes_the_verdict(
+    capsys: pytest.CaptureFixture[str], claims_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "cat" / "chips").mkdir(parents=True)
+    (tmp_path / "cat" / "chips" / "h100-sxm.yaml").write_text(CHIP, "utf-8")
+    claims_file.write_text(CLAIMS.replace("RATE", "550").replace("chip: h100", "chip: h100-sxm"))
+    overlaid = ["--catalog", str(tmp_path / "cat")]
+    text = out_of(capsys, "audit", str(claims_file), *overlaid, *DAY)
+    assert "WITHIN BOUND" in text
+    assert "IMPOSSIBLE" in out_of(capsys, "audit", str(claims_file), *DAY)
+
+
+def test_the_environment_names_catalogs_too(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "chips").mkdir()
+    (tmp_path / "chips" / "mine.yaml").write_text(CHIP, "utf-8")
+    monkeypatch.setenv("BATCHLINE_CATALOG", str(tmp_path))
+    assert "mine" in out_of(capsys, "catalog", "list", "chips", *DAY)
+
+
+def test_out_writes_the_file_whole_and_prints_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    target = tmp_path / "audit.json"
+    assert out_of(capsys, "audit", "--json", "-o", str(target), *DAY) == ""
+    assert json.loads(target.read_text("utf-8"))["counts"]["impossible"] == 4
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_failed_write_leaves_the_old_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    target = tmp_path / "no" / "audit.txt"
+    assert "cannot be written" in error_of(capsys, "audit", "-o", str(target), *DAY)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["audit", "guid"], "unknown claim 'guid': did you mean guide?"),
+        (["audit", "no/such.yaml"], "no/such.yaml: no such file"),
+        (["audit", "/"], "is a directory, expected a file"),
+        (["audit", "--as-of", "yesterday"], "--as-of: found 'yesterday', expected a day"),
+        (["audit", "--as-of", "2026-13-01"], "--as-of: found '2026-13-01'"),
+        (["audit", "--catalog", "/no/such"], "/no/such: is not a folder"),
+        (["catalog", "list", "cars"], "found 'cars', expected one of chips"),
+        (["catalog", "show", "h1000"], "unknown record 'h1000': did you mean"),
+        (["catalog", "show", "cerebras/nothing"], "unknown offer 'cerebras/nothing'"),
+        (["catalog", "check", "--max-price-age", "old"], "--max-price-age: found 'old'"),
+        (["catalog", "add-model", "/no/config.json"], "/no/config.json: no such file"),
+    ],
+)
+def test_bad_input_gives_one_clear_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    assert says in error_of(capsys, *arguments)
+
+
+def test_a_bad_file_names_file_line_key_value_and_expectation(
+    capsys: pytest.CaptureFixture[str], claims_file: Path
+) -> None:
+    claims_file.write_text(CLAIMS.replace("RATE", "-5"), "utf-8")
+    said = error_of(capsys, "audit", str(claims_file))
+    line = claims_file.read_text("utf-8").splitlines().index("      output_tok_per_s: -5") + 1
+    where = f"mine.yaml:{line}: claims[0].decode_rate.output_tok_per_s"
+    assert said.endswith(f"{where}: found -5, expected greater than 0\n")
+
+
+def test_a_wrong_option_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["audit", "--no-such-option"]) == EXIT_INPUT
+    assert "No such option" in capsys.readouterr().err
+
+
+def test_an_interrupt_is_130(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("batchline.cli.main.app", interrupted)
+    assert run(["audit"]) == EXIT_INTERRUPTED
+    assert capsys.readouterr().err == "batchline: interrupted\n"
+
+
+def test_a_bug_is_70_and_shows_where(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("batchline.cli.main.app", broken)
+    assert run(["audit"]) == 70
+    assert "ZeroDivisionError: oops" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["chips", "systems", "models", "engines", "offers", "claims"])
+def test_each_kind_is_listed_as_text_and_json(
+    capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    text = out_of(capsys, "catalog", "list", kind, *DAY)
+    data = json.loads(out_of(capsys, "catalog", "list", kind, "--json", *DAY))
+    rows = data["records"][kind]
+    assert rows
+    assert text.splitlines()[1] == f"{kind.upper()} ({len(rows)})"
+    assert all(row["id"] in text for row in rows)
+
+
+def test_list_without_a_kind_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
+    text = out_of(capsys, "catalog", "list", *DAY)
+    assert text.index("CHIPS") < text.index("MODELS") < text.index("CLAIMS")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("h100", ["3.35 TB/s", "measured, 2026", "also 85.9 GB", "81559 MiB"]),
+        ("groq-3-lpx", ["256", "40 PB/s"]),
+        ("meta-llama/Llama-3.1-70B", ["70.55e9 parameters", "327,680 B of KV cache"]),
+        ("vllm", ["optimistic", "scheduler.max_num_seqs"]),
+        ("cerebras/llama3.1-70b", ["2025-01-17", "$0.6/M"]),
+        ("cerebras", ["Mostly compatible"]),
+        ("guide", ["R047-h100"]),
+    ],
+)
+def test_show_prints_values_sources_and_losers(
+    capsys: pytest.CaptureFixture[str], name: str, shown: list[str]
+) -> None:
+    text = " ".join(out_of(capsys, "catalog", "show", name).split())
+    assert [s for s in shown if s not in text] == []
+    data = json.loads(out_of(capsys, "catalog", "show", name, "--json"))
+    assert data["schema_version"] == 1
+
+
+def test_check_finds_stale_and_conflicting_facts(capsys: pytest.CaptureFixture[str]) -> None:
+    text = out_of(capsys, "catalog", "check", *DAY)
+    assert "CONFLICT" in text
+    assert "STALE" in text
+    assert "INVALID" not in text
+    out_of(capsys, "catalog", "check", "--strict", *DAY, code=1)
+    younger = json.loads(out_of(capsys, "catalog", "check", "--json", *DAY))
+    older = json.loads(
+        out_of(capsys, "catalog", "check", "--json", "--max-price-age", "9999d", *DAY)
+    )
+    stale = [p for p in younger["problems"] if p["sort"] == "stale"]
+    assert stale
+    assert not [p for p in older["problems"] if p["sort"] == "stale"]
+
+
+CONFIG = {
+    "model_type": "llama",
+    "num_hidden_layers": 2,
+    "hidden_size": 64,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 128,
+    "vocab_size": 1000,
+    "max_position_embeddings": 2048,
+}
+
+
+def test_a_config_becomes_a_model_that_can_be_shown(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "me--tiny_config.json"
+    config.write_text(json.dumps(CONFIG), "utf-8")
+    assert "num_hidden_layers: 2" in out_of(capsys, "catalog", "add-model", str(config))
+    assert out_of(capsys, "catalog", "add-model", str(config), "--into", str(tmp_path)) == ""
+    text = out_of(capsys, "catalog", "show", "tiny", "--catalog", str(tmp_path))
+    assert "parameters" in text
+    again = ["catalog", "add-model", str(config), "--into", str(tmp_path)]
+    assert "exists already" in error_of(capsys, *again)
+
+
+def test_the_console_script_is_the_entry_point() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "batchline", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "audit" in shown.stdout
+
+
+def test_a_closed_pipe_is_not_an_error() -> None:
+    command = f"{sys.executable} -m batchline catalog show guide | head -1"
+    shown = subprocess.run(
+        ["/bin/bash", "-o", "pipefail", "-c", command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ},
+    )
+    assert shown.stderr == ""
+    assert shown.returncode == 0
