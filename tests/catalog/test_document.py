@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 from datetime import date
 from itertools import pairwise
@@ -179,8 +180,7 @@ def test_a_plain_scalar_means_what_yaml_1_2_says(scalar: str, value: object) -> 
 
 def test_nan_is_a_number() -> None:
     found = parse_yaml("a: .nan\n", "f.yaml").data["a"]
-    assert isinstance(found, float)
-    assert found != found
+    assert math.isnan(found)
 
 
 def test_a_key_is_text_whatever_it_looks_like() -> None:
@@ -245,13 +245,20 @@ yaml_like = st.text(alphabet="ab:-[]{}#&*!|>'\"%@`,?~ \n\t0129.eE+=<", max_size=
 @example('"\\ud800"')
 @example("- - - - ? - - :")
 def test_any_text_is_read_or_refused_by_an_input_error(text: str) -> None:
-    try:
-        document = parse_yaml(text, "f.yaml")
-    except InputError as exc:
-        assert str(exc).startswith("f.yaml")
-        assert "\n" not in str(exc)
+    said, document = attempt(text, "f.yaml")
+    if document is None:
+        assert said.startswith("f.yaml")
+        assert "\n" not in said
     else:
         assert set(document.lines) == set(paths(document.data))
+
+
+def attempt(text: str, name: str) -> tuple[str, Document | None]:
+    """Return what an InputError says, or the document."""
+    try:
+        return "", parse_yaml(text, name)
+    except InputError as exc:
+        return str(exc), None
 
 
 def paths(data: object, above: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
@@ -271,9 +278,10 @@ def test_any_bytes_are_read_or_refused_by_an_input_error(
     path = tmp_path_factory.getbasetemp() / "bytes.yaml"
     path.write_bytes(content)
     try:
-        parse_yaml(read_text(path), str(path))
+        said, _ = attempt(read_text(path), str(path))
     except InputError as exc:
-        assert str(exc).startswith(str(path))
+        said = str(exc)
+    assert said == "" or said.startswith(str(path))
 
 
 class PlainDumper(yaml.SafeDumper):

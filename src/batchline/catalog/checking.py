@@ -35,6 +35,17 @@ PLAUSIBLE: Final[dict[str, tuple[float, float]]] = {
 """The range a figure of each kind has ever had, wide: outside it, a unit is likely wrong."""
 
 
+NUMBER_WORDS: Final[dict[str, float]] = {
+    "two": 2,
+    "four": 4,
+    "seven": 7,
+    "eight": 8,
+    "minute": 60,
+    "by the second": 1,
+}
+"""Figures that sources write as words; a minute is 60 seconds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One finding: what sort, in which record, at which key, and the reason in one line."""
@@ -133,7 +144,9 @@ def quote_has_figure(quote: str, value: float) -> bool:
     >>> quote_has_figure("about 80 GB", 3.35e12)
     False
     """
-    numbers = [float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*\.?\d*", quote) if n]
+    digits = re.findall(r"\d[\d,_]*\.?\d*", quote)
+    numbers = [float(n.replace(",", "").replace("_", "")) for n in digits]
+    numbers += [n for word, n in NUMBER_WORDS.items() if word in quote.lower()]
     scales = [10.0**k for k in range(-12, 19, 3)] + [2.0 ** (10 * k) for k in range(1, 5)]
     halves = (1.0, 0.5, 0.125)  # half of a bidirectional figure; bits for bytes
     return any(

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -241,13 +242,10 @@ def render_problems(problems: list[Problem], num_records: int) -> RenderableType
     ]
     for sort in dict.fromkeys(p.sort for p in problems):
         group = [p for p in problems if p.sort == sort]
-        table = Table.grid(padding=(0, 2), expand=True)
-        table.add_column(ratio=2, overflow="fold")
-        table.add_column(ratio=2, overflow="fold")
-        table.add_column(ratio=5, overflow="fold")
+        parts.append(heading(f"{sort} ({len(group)})"))
         for p in group:
-            table.add_row(f"  {p.record}", p.key, p.message)
-        parts += [heading(f"{sort} ({len(group)})"), table]
+            parts.append(Padding(f"{p.record}  {p.key}", (0, 0, 0, 2)))
+            parts.append(Padding(Text(p.message, style="dim"), (0, 0, 0, 4)))
     return Group(*parts)
 
 
