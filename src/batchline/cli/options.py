@@ -91,10 +91,10 @@ def write_text(report: "RenderableType", out: Path | None) -> None:
 
     with destination(out) as stream:
         if stream.isatty():
-            Console(file=stream, highlight=False).print(report)
+            Console(file=stream, highlight=False).print(report, crop=False)
             return
         console = Console(file=io.StringIO(), width=100, highlight=False, color_system=None)
-        console.print(report)
+        console.print(report, crop=False)
         lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]  # StringIO
         stream.writelines(f"{line.rstrip()}\n" for line in lines)
 

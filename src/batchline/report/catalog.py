@@ -24,6 +24,17 @@ from batchline.report.layout import heading, human, source_line
 
 SCHEMA_VERSION: Final = 1
 
+TEXT_COLUMNS: Final = {
+    "name",
+    "title",
+    "kind",
+    "chips",
+    "license",
+    "version",
+    "admission",
+    "listed",
+}
+
 Row = tuple[str, ...]
 
 
@@ -37,11 +48,14 @@ def render_list(catalog: Catalog, kinds: list[str], as_of: date) -> RenderableTy
 
 
 def _table(columns: list[str], rows: Sequence[Row]) -> Table:
-    table = Table(box=None, padding=(0, 2), header_style="bold", pad_edge=True, expand=False)
+    table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=True, expand=False)
     for position, name in enumerate(columns):
-        number = position > 1 and name not in {"kind", "license", "version", "listed", "what"}
+        is_text = position == 0 or name in TEXT_COLUMNS
         table.add_column(
-            name, justify="right" if number else "left", no_wrap=position == 0, overflow="fold"
+            name,
+            justify="left" if is_text else "right",
+            no_wrap=name not in {"id", "title", "license", "name"},
+            overflow="fold",
         )
     for row in rows:
         table.add_row(*row)
@@ -88,7 +102,6 @@ def _models(catalog: Catalog, _as_of: date) -> tuple[list[str], Sequence[Row]]:
     rows = [
         (
             m.id,
-            m.name,
             f"{m.num_parameters / 1e9:.1f}e9",
             f"{m.num_active_parameters / 1e9:.1f}e9",
             f"{m.kv_bytes_per_token(2):,.0f}",
@@ -97,7 +110,7 @@ def _models(catalog: Catalog, _as_of: date) -> tuple[list[str], Sequence[Row]]:
         )
         for m in models
     ]
-    columns = ["id", "name", "parameters", "active", "KV B/token bf16", "context", "license"]
+    columns = ["id", "parameters", "active", "KV B/token bf16", "context", "license"]
     return columns, rows
 
 
@@ -112,7 +125,7 @@ def _engines(catalog: Catalog, _as_of: date) -> tuple[list[str], Sequence[Row]]:
 
 def _offers(catalog: Catalog, as_of: date) -> tuple[list[str], Sequence[Row]]:
     rows = [_offer_row(o, as_of) for o in catalog.offers()]
-    return ["id", "what", "kind", "price", "checked", "listed"], rows
+    return ["id", "price", "checked", "listed"], rows
 
 
 def _offer_row(offer: Offer, as_of: date) -> Row:
@@ -120,13 +133,12 @@ def _offer_row(offer: Offer, as_of: date) -> Row:
     listed = {True: "yes", False: "no", None: "unknown"}[offer.is_listed_on(as_of)]
     if offer.deprecated_on and listed == "no":
         listed = f"gone {offer.deprecated_on.value}"
-    what = getattr(offer, "listed_as", "") or getattr(offer, "chip", "") or ""
-    return (offer.id, what, offer.kind, _price(offer, as_of), str(checked or "-"), listed)
+    return (offer.id, _price(offer, as_of), str(checked or "-"), listed)
 
 
 def _price(offer: Offer, as_of: date) -> str:
     if isinstance(offer, TokenOffer) and (price := offer.price_on(as_of)):
-        return f"${price.value.input_usd_per_mtok:g} / ${price.value.output_usd_per_mtok:g} per M"
+        return f"${price.value.input_usd_per_mtok:g} / ${price.value.output_usd_per_mtok:g} /M"
     if isinstance(offer, HourlyOffer) and (hour := offer.price_on(as_of)):
         full, spot = hour.value.on_demand_usd_per_hour, hour.value.spot_usd_per_hour
         parts = [f"${full:g}/h"] if full is not None else []
