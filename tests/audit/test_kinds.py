@@ -102,6 +102,22 @@ def claim(body: str, claim_id: str = "c") -> str:
             "listing: {provider: cerebras, models: [gpt-oss-120b], listed: false}",
             Verdict.CONTRADICTED,
         ),
+        (
+            f"decode_rate: {{output_tok_per_s: 200, {RATE}, chip: h200, precision: fp8, "
+            "accepted_tokens_per_pass: 4, speculation: declared}",
+            Verdict.WITHIN_BOUND,
+        ),
+        (
+            "decode_rate: {output_tok_per_s: 1000, model: llama-3.1-70b, num_concurrent: 32, "
+            "scope: aggregate, chip: h200, num_chips: 2, precision: bf16, context_tokens: 20000}",
+            Verdict.WITHIN_BOUND,
+        ),
+        (
+            "decode_rate: {output_tok_per_s: 1000, model: llama-3.1-70b, num_concurrent: 32, "
+            "scope: aggregate, chip: h200, num_chips: 2, precision: bf16, context_tokens: 20000, "
+            "kv_precision: bf16, speculation: none}",
+            Verdict.IMPOSSIBLE,
+        ),
         ("statement: {topic: taste}", Verdict.NOT_CHECKABLE),
     ],
 )
@@ -171,3 +187,20 @@ def test_no_vendor_claim_of_a_measured_rate_is_impossible(audit_text: Auditing) 
     assert verdicts["llama-3.1-70b-2024-08"] is Verdict.WITHIN_BOUND
     assert verdicts["llama-3.1-405b-2024-11"] is Verdict.WITHIN_BOUND
     assert verdicts["wse-3-peak"] is Verdict.CONTRADICTED
+
+
+def test_a_rate_per_request_counts_for_every_request_where_it_is_priced(
+    audit_text: Auditing,
+) -> None:
+    text = HEAD + claim(
+        "decode_rate: {output_tok_per_s: 40, model: llama-3.1-70b, num_concurrent: 16, "
+        "scope: per_request, chip: h100}",
+        "rate",
+    )
+    text += claim(
+        "hourly_price: {provider: verda, chip: h100, usd_per_hour: 5.07, purchase: spot}", "price"
+    )
+    text += claim("cost: {usd_per_mtok: 2.20, price: price, rate: rate}")
+    found = outcome(audit_text(text), "c")
+    assert found.verdict is Verdict.AGREES
+    assert "$5.07 / (640 x 3600)" in found.arithmetic

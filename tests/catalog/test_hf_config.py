@@ -391,7 +391,7 @@ def test_a_file_name_suggests_an_id(file_name: str, record_id: str) -> None:
 
 @pytest.mark.parametrize("file_name", ["", "config.json", "_config.json", "a b.json", "ä.json"])
 def test_a_file_name_that_names_no_model_is_refused(file_name: str) -> None:
-    with pytest.raises(InputError, match="names no model, expected a name such as"):
+    with pytest.raises(InputError, match="names a model, expected a name such as"):
         proposed_id(file_name)
 
 

@@ -218,7 +218,7 @@ def test_each_kind_is_listed_as_text_and_json(
     rows = data["records"][kind]
     assert rows
     assert text.splitlines()[1] == f"{kind.upper()} ({len(rows)})"
-    assert all(row["id"][:40] in text for row in rows)
+    assert all(row["id"][:24] in text for row in rows)
 
 
 def test_list_without_a_kind_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
@@ -285,6 +285,18 @@ def test_a_config_becomes_a_model_that_can_be_shown(
     assert "parameters" in text
     again = ["catalog", "add-model", str(config), "--into", str(tmp_path)]
     assert "exists already" in error_of(capsys, *again)
+
+
+def test_a_plain_config_json_is_named_by_its_folder_or_itself(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "tiny-llama" / "config.json"
+    config.parent.mkdir()
+    config.write_text(json.dumps(CONFIG), "utf-8")
+    out_of(capsys, "catalog", "add-model", str(config), "--into", str(tmp_path))
+    assert (tmp_path / "models" / "tiny-llama.yaml").is_file()
+    both = ["catalog", "add-model", str(config), "--into", str(tmp_path), "-o", "x.yaml"]
+    assert "found both --into and --out" in error_of(capsys, *both)
 
 
 def test_the_console_script_is_the_entry_point() -> None:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from batchline.catalog import Catalog
 from batchline.catalog.records import Architecture, LayerGroup
 from batchline.performance import (
+    Roof,
     all_reduce_bound_s,
     chips_needed,
     decode_bound,
@@ -26,9 +27,12 @@ def llama_on_h100(num_concurrent: int, context_tokens: int = 0) -> tuple[float, 
         LLAMA.architecture.value,
         "fp8",
         num_concurrent,
-        bandwidth_bytes_per_s=H100.memory_bandwidth_bytes_per_s.value,
-        peak_dense_flop_per_s=H100.peak_dense_flop_per_s["fp8"].value,
+        Roof(
+            memory_bandwidth_bytes_per_s=H100.memory_bandwidth_bytes_per_s.value,
+            peak_dense_flop_per_s=H100.peak_dense_flop_per_s["fp8"].value,
+        ),
         context_tokens=context_tokens,
+        kv_precision="fp8",
     )
     return bound.bandwidth_tok_per_s, bound.arithmetic_tok_per_s
 

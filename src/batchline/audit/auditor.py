@@ -1,7 +1,7 @@
 """Audit every claim of a file, then every defect: pick the check by the kind of assertion."""
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 from batchline.audit import defects, offers, rates, relations, specs
@@ -49,18 +49,21 @@ CHECKS: Final[Mapping[type, Auditor]] = {
 }
 
 
-def audit(claims: ClaimSet, facts: Facts, as_of: date) -> Audit:
+def audit(
+    claims: ClaimSet, facts: Facts, as_of: date, max_price_age: timedelta = timedelta(days=180)
+) -> Audit:
     """Return what physics, the catalog and the claims themselves say of each claim.
 
     Args:
         claims: the claims of one file.
         facts: the catalog.
         as_of: the day of the audit; prices and listings are judged on it and on their own day.
+        max_price_age: a price checked longer before `as_of` is stale.
 
     Raises:
         CatalogError: a claim names a chip, model, provider or claim that does not exist.
     """
-    ctx = Context(facts, claims, as_of)
+    ctx = Context(facts, claims, as_of, max_price_age)
     findings = {c.id: Finding(claim=c, outcome=_of_claim(c, ctx)) for c in claims.claims}
     return Audit(
         title=claims.title,

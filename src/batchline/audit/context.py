@@ -1,7 +1,7 @@
 """What a check may look at: the catalog, the other claims, and the day of the audit."""
 
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Protocol, TypeVar
 
 from batchline.catalog.records import Chip, Claim, ClaimSet, Model, Provider, System
@@ -53,7 +53,7 @@ class Context:
     facts: Facts
     claims: ClaimSet
     as_of: date
-    _by_id: dict[str, Claim] = field(default_factory=dict)
+    max_price_age: timedelta = timedelta(days=180)
 
     def claim(self, ref: str) -> Claim:
         """Return the claim that `ref` names; raise CatalogError when there is none."""
@@ -79,7 +79,7 @@ class Context:
         """Return the rates of several claims as one curve over concurrency."""
         rates = [self.asserted(ref, DecodeRate).value for ref in refs]
         try:
-            return RateCurve.through((r.num_concurrent, r.output_tok_per_s) for r in rates)
+            return RateCurve.through((r.num_concurrent, r.total_tok_per_s) for r in rates)
         except ValueError as exc:
             raise CatalogError(f"the series {', '.join(refs)} has {exc}") from exc
 

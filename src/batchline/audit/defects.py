@@ -178,7 +178,7 @@ def check_littles_law(check: Sourced[LittlesLaw], ctx: Context) -> Outcome:
     c = check.value
     rate = ctx.asserted(c.rate, DecodeRate)
     first = ctx.asserted(c.first_token, FirstToken)
-    each = rate.value.output_tok_per_s / rate.value.num_concurrent
+    each = rate.value.total_tok_per_s / rate.value.num_concurrent
     busy_s = first.value.ttft_s + c.output_tokens / each
     in_flight = c.num_users * busy_s / (busy_s + c.think_s)
     off = in_flight < c.num_users * (1 - MATERIAL_RATIO)

@@ -1,7 +1,7 @@
 """Prices and listings against the dated offers of the catalog."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 from batchline.audit.arithmetic import figure, plain, usd
@@ -17,9 +17,6 @@ from batchline.catalog.records.claim import (
 )
 from batchline.cost import cpm_usd_per_mtok
 from batchline.provenance import Basis, Sourced
-
-MAX_PRICE_AGE: Final = timedelta(days=180)
-"""A price checked longer ago than this is stale (DESIGN, section 4)."""
 
 SAME_PRICE_RATIO: Final = 0.01
 """Prices this close are the same price, rounded; our choice."""
@@ -88,7 +85,7 @@ def _now(offer: Offer, day: date, ctx: Context) -> tuple[Verdict, str]:
 
 def _by_age(day: date, ctx: Context) -> tuple[Verdict, str]:
     age = ctx.as_of - day
-    if age > MAX_PRICE_AGE:
+    if age > ctx.max_price_age:
         return Verdict.STALE, f"right on {day}, {age.days} days before {ctx.as_of}"
     return Verdict.AGREES, f"right on {day}"
 
@@ -200,13 +197,13 @@ def audit_cost(claim: Sourced[CostClaim], ctx: Context) -> Outcome:
     """Recompute the cost per million tokens from the price and the rate it names."""
     c = claim.value
     price, rate = ctx.asserted(c.price, HourlyPriceClaim), ctx.asserted(c.rate, DecodeRate)
-    cpm = cpm_usd_per_mtok(price.value.usd_per_hour, rate.value.output_tok_per_s)
+    cpm = cpm_usd_per_mtok(price.value.usd_per_hour, rate.value.total_tok_per_s)
     same = abs(c.usd_per_mtok / cpm - 1) <= 0.02
     return Outcome(
         verdict=Verdict.AGREES if same else Verdict.CONTRADICTED,
         reason=f"the division gives {usd(round(cpm, 4))}; its inputs are judged on their own",
         arithmetic=(
-            f"{usd(price.value.usd_per_hour)} / ({plain(rate.value.output_tok_per_s)} x 3600) "
+            f"{usd(price.value.usd_per_hour)} / ({plain(rate.value.total_tok_per_s)} x 3600) "
             f"x 1e6 = {usd(round(cpm, 4))}"
         ),
         basis=Basis.of(claim, price, rate),

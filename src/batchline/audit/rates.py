@@ -12,6 +12,7 @@ from batchline.performance import (
     BYTES_PER_VALUE,
     SAME_WIDTH,
     DecodeBound,
+    Roof,
     chips_needed,
     decode_bound,
     max_prompt_tokens,
@@ -42,11 +43,14 @@ def audit_decode_rate(claim: Sourced[DecodeRate], ctx: Context) -> Outcome:
         model.architecture.value,
         precision,
         c.num_concurrent,
-        bandwidth_bytes_per_s=num_chips * chip.memory_bandwidth_bytes_per_s.value,
-        peak_dense_flop_per_s=num_chips * _peak(chip, precision).value,
+        Roof(
+            memory_bandwidth_bytes_per_s=num_chips * chip.memory_bandwidth_bytes_per_s.value,
+            peak_dense_flop_per_s=num_chips * _peak(chip, precision).value,
+        ),
         context_tokens=c.context_tokens or 0,
+        kv_precision=c.kv_precision or "fp4",
     )
-    total = c.output_tok_per_s * (c.num_concurrent if c.scope == "per_request" else 1)
+    total = c.total_tok_per_s
     verdict, reason = _judge(c, total, bound, num_chips)
     if c.num_chips is None and needed > 1:
         reason += f"; its weights need {needed} chips"
@@ -73,8 +77,9 @@ def _judge(c: DecodeRate, total: float, bound: DecodeBound, num_chips: int) -> t
     """Return the verdict on a total rate, and the reason in words."""
     by_flop = total / bound.arithmetic_tok_per_s
     by_memory = total / bound.bandwidth_tok_per_s
-    if max(by_flop, by_memory) > 1 and c.num_chips is None:
-        chips = math.ceil(max(by_flop, by_memory) * num_chips)
+    over = max(by_flop, by_memory / (c.accepted_tokens_per_pass or 1))
+    if over > 1 and c.num_chips is None:
+        chips = math.ceil(over * num_chips)
         return Verdict.NEEDS_CHIPS, f"needs at least {chips} chips"
     if by_flop > 1:
         return Verdict.IMPOSSIBLE, f"{plain(by_flop)}x the dense FLOP/s of {_chips(num_chips)}"

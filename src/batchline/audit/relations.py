@@ -94,7 +94,7 @@ def audit_threshold(claim: Sourced[Threshold], ctx: Context) -> Outcome:
 def _target(c: Threshold, ctx: Context) -> tuple[float, str]:
     """The rate at which the challenger draws level, and with what."""
     if c.rate is not None:
-        rate = ctx.asserted(c.rate, DecodeRate).value.output_tok_per_s
+        rate = ctx.asserted(c.rate, DecodeRate).value.total_tok_per_s
         return rate, f"against {plain(rate)} tok/s"
     if c.price is None or c.token_price is None:
         raise CatalogError("expected a rate, or a price and a token_price")

@@ -43,7 +43,7 @@ NUMBER_WORDS: Final[dict[str, float]] = {
     "minute": 60,
     "by the second": 1,
 }
-"""Figures that sources write as words; a minute is 60 seconds."""
+"""Figures that sources write as words; to bill by the minute is to bill every 60 seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,8 @@ def quote_has_figure(quote: str, value: float) -> bool:
     """
     digits = re.findall(r"\d[\d,_]*\.?\d*", quote)
     numbers = [float(n.replace(",", "").replace("_", "")) for n in digits]
-    numbers += [n for word, n in NUMBER_WORDS.items() if word in quote.lower()]
+    if any(n == value and re.search(rf"\b{w}\b", quote.lower()) for w, n in NUMBER_WORDS.items()):
+        return True
     scales = [10.0**k for k in range(-12, 19, 3)] + [2.0 ** (10 * k) for k in range(1, 5)]
     halves = (1.0, 0.5, 0.125)  # half of a bidirectional figure; bits for bytes
     return any(

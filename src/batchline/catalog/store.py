@@ -21,7 +21,7 @@ KINDS: Final = ("chips", "systems", "models", "engines", "offers", "claims")
 
 R = TypeVar("R")
 
-_ID = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
 
 
 class Catalog:
@@ -158,4 +158,5 @@ def _check_folder(folder: Path) -> None:
 def _unknown(kind: str, name: str, known: list[str]) -> CatalogError:
     close = difflib.get_close_matches(name.casefold(), known, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(close)}?" if close else f"expected one of {', '.join(known)}"
-    return CatalogError(f"unknown {kind} {name!r}: {hint}")
+    shown = name if len(name) <= 100 else f"{name[:99]}…"
+    return CatalogError(f"unknown {kind} {shown!r}: {hint}")

@@ -9,9 +9,11 @@ from batchline.cli.options import (
     AsJson,
     AsOf,
     Folders,
+    MaxPriceAge,
     Out,
     Strict,
     day,
+    days,
     open_catalog,
     write_json,
     write_text,
@@ -23,6 +25,7 @@ def audit_command(
         str, typer.Argument(metavar="[guide|NAME|FILE]", help="Claims of the catalog, or a file.")
     ] = "guide",
     as_of: AsOf = None,
+    max_price_age: MaxPriceAge = "180d",
     catalog: Folders = None,
     show_all: Annotated[
         bool, typer.Option("--all", help="List the claims without a figure too.")
@@ -46,7 +49,7 @@ def audit_command(
         assert isinstance(claims, ClaimSet)
     else:
         claims = facts.claims(what)
-    result = audit(claims, facts, day(as_of))
+    result = audit(claims, facts, day(as_of), days(max_price_age))
     if as_json:
         write_json(audit_json(result), out)
     else:
@@ -55,4 +58,4 @@ def audit_command(
 
 
 def _is_file_name(what: str) -> bool:
-    return what.endswith((".yaml", ".yml")) or "/" in what or Path(what).exists()
+    return what.endswith((".yaml", ".yml")) or "/" in what or Path(what).is_file()

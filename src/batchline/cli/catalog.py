@@ -10,6 +10,7 @@ from batchline.cli.options import (
     AsJson,
     AsOf,
     Folders,
+    MaxPriceAge,
     Out,
     Strict,
     day,
@@ -65,7 +66,8 @@ def show_record(
 
     record = open_catalog(catalog).find(name)
     if as_json:
-        write_json({"schema_version": 1, "record": record_json(record)}, out)
+        kind = type(record).__name__
+        write_json({"schema_version": 1, "kind": kind, "record": record_json(record)}, out)
     else:
         write_text(render_record(record), out)
 
@@ -73,15 +75,16 @@ def show_record(
 @catalog_app.command("check")
 def check_records(
     as_of: AsOf = None,
-    max_price_age: Annotated[
-        str, typer.Option(metavar="DAYS", help="Prices checked longer ago are stale.")
-    ] = "180d",
+    max_price_age: MaxPriceAge = "180d",
     catalog: Folders = None,
     as_json: AsJson = False,
     out: Out = None,
     strict: Strict = False,
 ) -> None:
-    """Find what is invalid, stale, conflicting, out of range, misquoted or unresolved."""
+    """Find what is invalid, stale, conflicting, out of range, misquoted or unresolved.
+
+    Offers of models that the catalog has no record of are named too.
+    """
     from batchline.catalog.checking import check_catalog
     from batchline.report.catalog import problems_json, render_problems
 
@@ -111,9 +114,12 @@ def add_model(
         proposed_id,
     )
 
-    text = model_record_text(read_text(config), str(config), day(None))
+    if folder is not None and out is not None:
+        raise InputError("found both --into and --out, expected one of them")
+    given = read_text(config)
+    text = model_record_text(given, str(config), day(None))
     if folder is not None:
-        out = folder / "models" / f"{proposed_id(config.name)}.yaml"
+        out = folder / "models" / f"{proposed_id(str(config), given)}.yaml"
         _refuse_overwrite(out)
     with destination(out) as stream:
         stream.write(text)

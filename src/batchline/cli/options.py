@@ -22,6 +22,9 @@ AsOf = Annotated[
     str | None,
     typer.Option(metavar="DATE", help="Judge prices and listings as of this day (today)."),
 ]
+MaxPriceAge = Annotated[
+    str, typer.Option(metavar="DAYS", help="Prices checked longer ago than this are stale.")
+]
 Folders = Annotated[
     list[Path] | None,
     typer.Option(

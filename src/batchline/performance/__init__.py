@@ -2,6 +2,7 @@
 
 from batchline.performance.bounds import (
     DecodeBound,
+    Roof,
     all_reduce_bound_s,
     arithmetic_bound_tok_per_s,
     decode_bound,
@@ -24,6 +25,7 @@ __all__ = [
     "BYTES_PER_VALUE",
     "SAME_WIDTH",
     "DecodeBound",
+    "Roof",
     "all_reduce_bound_s",
     "arithmetic_bound_tok_per_s",
     "chips_needed",

@@ -19,6 +19,14 @@ from batchline.performance.memory import BYTES_PER_VALUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Roof:
+    """What all chips of a deployment can move and compute together."""
+
+    memory_bandwidth_bytes_per_s: float
+    peak_dense_flop_per_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeBound:
     """The most output tokens per second, all requests together, and what sets the limit.
 
@@ -74,31 +82,31 @@ def decode_bound(
     architecture: Architecture,
     precision: str,
     num_concurrent: int,
+    roof: Roof,
     *,
-    bandwidth_bytes_per_s: float,
-    peak_dense_flop_per_s: float,
     context_tokens: int = 0,
+    kv_precision: str = "fp4",
 ) -> DecodeBound:
     """Bound the output rate of `num_concurrent` requests decoded together.
 
     Args:
         architecture: the model.
-        precision: of the stored weights and the KV cache.
+        precision: of the stored weights.
         num_concurrent: requests in the batch.
-        bandwidth_bytes_per_s: memory bandwidth of all chips together.
-        peak_dense_flop_per_s: dense peak of all chips together.
-        context_tokens: tokens of context each request attends to; 0 leaves the KV cache out.
+        roof: bandwidth and dense peak of all chips together.
+        context_tokens: tokens of context that each request alone attends to; 0 leaves the KV
+            cache out, and a shared prefix must be left out.
+        kv_precision: of the KV cache; the smallest that engines offer bounds least.
     """
-    value = BYTES_PER_VALUE[precision]
-    cache = num_concurrent * architecture.kv_bytes(context_tokens, value)
-    read = architecture.num_active_parameters * value + cache
-    step_s = decode_step_bound_s(read, bandwidth_bytes_per_s)
+    cache = num_concurrent * architecture.kv_bytes(context_tokens, BYTES_PER_VALUE[kv_precision])
+    read = architecture.num_active_parameters * BYTES_PER_VALUE[precision] + cache
+    step_s = decode_step_bound_s(read, roof.memory_bandwidth_bytes_per_s)
     return DecodeBound(
         read_bytes=read,
         step_s=step_s,
         bandwidth_tok_per_s=num_concurrent / step_s,
         arithmetic_tok_per_s=arithmetic_bound_tok_per_s(
-            architecture.num_active_parameters, peak_dense_flop_per_s
+            architecture.num_active_parameters, roof.peak_dense_flop_per_s
         ),
     )
 

@@ -1,6 +1,6 @@
 """Catalog records as text: lists, one record with every source, and problems; or as JSON."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from datetime import date
 from typing import Any, Final
@@ -13,7 +13,6 @@ from rich.text import Text
 from batchline.catalog import Catalog
 from batchline.catalog.checking import Problem
 from batchline.catalog.records import (
-    Chip,
     HourlyOffer,
     Model,
     Offer,
@@ -24,135 +23,163 @@ from batchline.report.layout import heading, human, source_line
 
 SCHEMA_VERSION: Final = 1
 
-TEXT_COLUMNS: Final = {
-    "name",
-    "title",
-    "kind",
-    "chips",
-    "license",
-    "version",
-    "admission",
-    "listed",
-}
+Row = dict[str, Any]
 
-Row = tuple[str, ...]
+HEADERS: Final = {
+    "memory_bytes": "memory",
+    "memory_bandwidth_bytes_per_s": "bandwidth",
+    "sixteen_bit_dense_flop_per_s": "16-bit dense",
+    "eight_bit_dense_flop_per_s": "8-bit dense",
+    "tdp_watts": "power",
+    "power_watts": "power",
+    "num_parameters": "parameters",
+    "num_active_parameters": "active",
+    "kv_bytes_per_token_bf16": "KV/token bf16",
+    "max_position_embeddings": "context",
+    "num_features": "features",
+    "num_claims": "claims",
+    "num_defects": "defects",
+    "input_usd_per_mtok": "input",
+    "output_usd_per_mtok": "output",
+    "on_demand_usd_per_hour": "on demand",
+    "spot_usd_per_hour": "spot",
+    "checked_on": "checked",
+}
+"""How a column is headed in text; JSON keeps the key with its unit."""
+
+WRAPPING: Final = {"id", "title", "license", "name"}
 
 
 def render_list(catalog: Catalog, kinds: list[str], as_of: date) -> RenderableType:
     """Return one table per kind of record, with the figures people choose by."""
     parts: list[RenderableType] = []
     for kind in kinds:
-        columns, rows = _LISTS[kind](catalog, as_of)
-        parts += [heading(f"{kind} ({len(rows)})"), _table(columns, rows)]
+        rows = list(_LISTS[kind](catalog, as_of))
+        parts += [heading(f"{kind} ({len(rows)})"), _table(rows)]
     return Group(*parts)
 
 
-def _table(columns: list[str], rows: Sequence[Row]) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=True, expand=False)
-    for position, name in enumerate(columns):
-        is_text = position == 0 or name in TEXT_COLUMNS
+def list_json(catalog: Catalog, kinds: list[str], as_of: date) -> dict[str, Any]:
+    """Return the lists as JSON values; see `docs/json-schema/catalog-list.json`."""
+    records = {kind: list(_LISTS[kind](catalog, as_of)) for kind in kinds}
+    return {"schema_version": SCHEMA_VERSION, "as_of": as_of.isoformat(), "records": records}
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    for key in keys:
+        is_text = all(isinstance(row.get(key), str | None) for row in rows)
         table.add_column(
-            name,
+            HEADERS.get(key, key),
             justify="left" if is_text else "right",
-            no_wrap=name not in {"id", "title", "license", "name"},
+            no_wrap=key not in WRAPPING,
             overflow="fold",
         )
     for row in rows:
-        table.add_row(*row)
+        cells = (row.get(key) for key in keys)
+        shown = ("-" if v is None else human(k, v) for k, v in zip(keys, cells, strict=True))
+        table.add_row(*shown)
     return table
 
 
-def _chips(catalog: Catalog, _as_of: date) -> tuple[list[str], Sequence[Row]]:
-    rows = [_chip_row(catalog.chip(i)) for i in catalog.ids("chips")]
-    columns = ["id", "kind", "memory", "bandwidth", "16-bit dense", "8-bit dense", "power"]
-    return columns, rows
+def _value(fact: Sourced[float] | None) -> float | None:
+    return None if fact is None else fact.value
 
 
-def _chip_row(chip: Chip) -> Row:
-    peaks = chip.peak_dense_flop_per_s
-    sixteen = peaks.get("bf16") or peaks.get("fp16")
-    eight = peaks.get("fp8") or peaks.get("int8")
-    return (
-        chip.id,
-        chip.kind,
-        human("memory_bytes", chip.memory_bytes.value),
-        human("bytes_per_s", chip.memory_bandwidth_bytes_per_s.value),
-        human("flop_per_s", sixteen.value) if sixteen else "-",
-        human("flop_per_s", eight.value) if eight else "-",
-        human("watts", chip.tdp_watts.value) if chip.tdp_watts else "-",
-    )
+def _chips(catalog: Catalog, _as_of: date) -> Iterator[Row]:
+    for chip in map(catalog.chip, catalog.ids("chips")):
+        peaks = chip.peak_dense_flop_per_s
+        yield {
+            "id": chip.id,
+            "kind": chip.kind,
+            "memory_bytes": chip.memory_bytes.value,
+            "memory_bandwidth_bytes_per_s": chip.memory_bandwidth_bytes_per_s.value,
+            "sixteen_bit_dense_flop_per_s": _value(peaks.get("bf16") or peaks.get("fp16")),
+            "eight_bit_dense_flop_per_s": _value(peaks.get("fp8") or peaks.get("int8")),
+            "tdp_watts": _value(chip.tdp_watts),
+        }
 
 
-def _systems(catalog: Catalog, _as_of: date) -> tuple[list[str], Sequence[Row]]:
-    systems = [catalog.system(i) for i in catalog.ids("systems")]
-    rows = [
-        (
-            s.id,
-            s.name,
-            f"{s.num_chips.value} x {s.chip}",
-            human("watts", s.power_watts.value) if s.power_watts else "-",
-        )
-        for s in systems
-    ]
-    return ["id", "name", "chips", "power"], rows
+def _systems(catalog: Catalog, _as_of: date) -> Iterator[Row]:
+    for system in map(catalog.system, catalog.ids("systems")):
+        yield {
+            "id": system.id,
+            "name": system.name,
+            "chip": system.chip,
+            "num_chips": system.num_chips.value,
+            "power_watts": _value(system.power_watts),
+        }
 
 
-def _models(catalog: Catalog, _as_of: date) -> tuple[list[str], Sequence[Row]]:
-    models = [catalog.model(i) for i in catalog.ids("models")]
-    rows = [
-        (
-            m.id,
-            f"{m.num_parameters / 1e9:.1f}e9",
-            f"{m.num_active_parameters / 1e9:.1f}e9",
-            f"{m.kv_bytes_per_token(2):,.0f}",
-            f"{m.architecture.value.max_position_embeddings:,}",
-            m.license.value,
-        )
-        for m in models
-    ]
-    columns = ["id", "parameters", "active", "KV B/token bf16", "context", "license"]
-    return columns, rows
+def _models(catalog: Catalog, _as_of: date) -> Iterator[Row]:
+    for model in map(catalog.model, catalog.ids("models")):
+        yield {
+            "id": model.id,
+            "num_parameters": model.num_parameters,
+            "num_active_parameters": model.num_active_parameters,
+            "kv_bytes_per_token_bf16": model.kv_bytes_per_token(2),
+            "max_position_embeddings": model.architecture.value.max_position_embeddings,
+            "license": model.license.value,
+        }
 
 
-def _engines(catalog: Catalog, _as_of: date) -> tuple[list[str], Sequence[Row]]:
-    engines = [catalog.engine(i) for i in catalog.ids("engines")]
-    rows = [
-        (e.id, e.name, e.version.value, e.scheduler.admission.value, str(len(e.features)))
-        for e in engines
-    ]
-    return ["id", "name", "version", "admission", "features"], rows
+def _engines(catalog: Catalog, _as_of: date) -> Iterator[Row]:
+    for engine in map(catalog.engine, catalog.ids("engines")):
+        yield {
+            "id": engine.id,
+            "version": engine.version.value,
+            "admission": engine.scheduler.admission.value,
+            "num_features": len(engine.features),
+        }
 
 
-def _offers(catalog: Catalog, as_of: date) -> tuple[list[str], Sequence[Row]]:
-    rows = [_offer_row(o, as_of) for o in catalog.offers()]
-    return ["id", "price", "checked", "listed"], rows
+def _offers(catalog: Catalog, as_of: date) -> Iterator[Row]:
+    for offer in catalog.offers():
+        checked = offer.checked_on()
+        yield {
+            "id": offer.id,
+            **_prices(offer, as_of),
+            "checked_on": None if checked is None else checked.isoformat(),
+            "listed": _listed(offer, as_of),
+        }
 
 
-def _offer_row(offer: Offer, as_of: date) -> Row:
-    checked = offer.checked_on()
-    listed = {True: "yes", False: "no", None: "unknown"}[offer.is_listed_on(as_of)]
-    if offer.deprecated_on and listed == "no":
-        listed = f"gone {offer.deprecated_on.value}"
-    return (offer.id, _price(offer, as_of), str(checked or "-"), listed)
+def _listed(offer: Offer, as_of: date) -> str:
+    listed = offer.is_listed_on(as_of)
+    if listed is False and offer.deprecated_on:
+        return f"gone {offer.deprecated_on.value}"
+    return {True: "yes", False: "no", None: "unknown"}[listed]
 
 
-def _price(offer: Offer, as_of: date) -> str:
-    if isinstance(offer, TokenOffer) and (price := offer.price_on(as_of)):
-        return f"${price.value.input_usd_per_mtok:g} / ${price.value.output_usd_per_mtok:g} /M"
-    if isinstance(offer, HourlyOffer) and (hour := offer.price_on(as_of)):
-        full, spot = hour.value.on_demand_usd_per_hour, hour.value.spot_usd_per_hour
-        parts = [f"${full:g}/h"] if full is not None else []
-        return ", ".join(parts + ([f"spot ${spot:g}/h"] if spot is not None else []))
-    return "-"
+def _prices(offer: Offer, as_of: date) -> Row:
+    """Return the prices that count on a day; None where none does."""
+    row: Row = dict.fromkeys(PRICE_KEYS)
+    price = offer.price_on(as_of) if isinstance(offer, TokenOffer | HourlyOffer) else None
+    if price is not None:
+        row |= {key: getattr(price.value, key, None) for key in PRICE_KEYS}
+    return row
 
 
-def _claims(catalog: Catalog, _as_of: date) -> tuple[list[str], Sequence[Row]]:
-    sets = [catalog.claims(i) for i in catalog.ids("claims")]
-    rows = [(c.id, c.title, str(len(c.claims)), str(len(c.defects))) for c in sets]
-    return ["id", "title", "claims", "defects"], rows
+PRICE_KEYS: Final = (
+    "input_usd_per_mtok",
+    "output_usd_per_mtok",
+    "on_demand_usd_per_hour",
+    "spot_usd_per_hour",
+)
 
 
-_LISTS: Final[dict[str, Callable[[Catalog, date], tuple[list[str], Sequence[Row]]]]] = {
+def _claims(catalog: Catalog, _as_of: date) -> Iterator[Row]:
+    for claims in map(catalog.claims, catalog.ids("claims")):
+        yield {
+            "id": claims.id,
+            "title": claims.title,
+            "num_claims": len(claims.claims),
+            "num_defects": len(claims.defects),
+        }
+
+
+_LISTS: Final[dict[str, Callable[[Catalog, date], Iterator[Row]]]] = {
     "chips": _chips,
     "systems": _systems,
     "models": _models,
@@ -160,15 +187,6 @@ _LISTS: Final[dict[str, Callable[[Catalog, date], tuple[list[str], Sequence[Row]
     "offers": _offers,
     "claims": _claims,
 }
-
-
-def list_json(catalog: Catalog, kinds: list[str], as_of: date) -> dict[str, Any]:
-    """Return the lists as JSON values; see `docs/json-schema/catalog-list.json`."""
-    listed: dict[str, Any] = {}
-    for kind in kinds:
-        columns, rows = _LISTS[kind](catalog, as_of)
-        listed[kind] = [dict(zip(columns, row, strict=True)) for row in rows]
-    return {"schema_version": SCHEMA_VERSION, "as_of": as_of.isoformat(), "records": listed}
 
 
 def render_record(record: object) -> RenderableType:

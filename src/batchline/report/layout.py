@@ -61,19 +61,23 @@ def human(name: str, value: object) -> str:
     return _number(name, float(value))
 
 
+_FORMATS: Final = (
+    ("usd_per_hour", "${:,.4g}/h"),
+    ("usd_per_mtok", "${:.4g}/M"),
+    ("bytes_per_token", "{:,.0f} B"),
+)
+
+
 def _number(name: str, value: float) -> str:
+    for part, form in _FORMATS:
+        if part in name:
+            return form.format(value)
+    if name.endswith(("num_parameters", "active_parameters")):
+        return f"{value / 1e9:.1f}e9"
     for suffix, symbol in _UNITS:
         if suffix in name:
             return _prefixed(value, symbol)
-    if "usd_per_hour" in name:
-        return f"${value:,.4g}/h"
-    if "usd_per_mtok" in name:
-        return f"${value:.4g}/M"
-    if name.endswith(("num_parameters", "active_parameters")):
-        return f"{value / 1e9:.4g}e9"
-    if name.endswith("_s"):
-        return f"{value:g} s"
-    return f"{value:,.10g}"
+    return f"{value:g} s" if name.endswith("_s") else f"{value:,.10g}"
 
 
 def _prefixed(value: float, symbol: str) -> str:

@@ -38,8 +38,8 @@ def architecture_of(config: Mapping[str, object], name: str) -> Architecture:
     return FAMILIES[language_model.word("model_type")](language_model)
 
 
-def proposed_id(file_name: str) -> str:
-    """Return the record id a config file's name suggests.
+def proposed_id(file_name: str, config_text: str = "{}") -> str:
+    """Return the record id that a config's file name suggests, or its `_name_or_path`.
 
     >>> proposed_id("Qwen--Qwen3-32B_config.json")
     'qwen3-32b'
@@ -47,14 +47,9 @@ def proposed_id(file_name: str) -> str:
     'llama-3.1-8b'
 
     Raises:
-        InputError: the name, and the folder of a plain `config.json`, name no model.
+        InputError: neither they nor the folder of a plain `config.json` name a model.
     """
-    named = _model_in(file_name)
-    if named is None:
-        raise InputError(
-            f"{file_name!r}: names no model, expected a name such as Qwen--Qwen3-32B_config.json"
-        )
-    return named[1].lower()
+    return _named(parse_config(config_text, file_name), file_name)[1].lower()
 
 
 def model_record_text(config_text: str, file_name: str, retrieved: date) -> str:

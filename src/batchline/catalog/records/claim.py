@@ -43,6 +43,12 @@ class DecodeRate:
     speculation: Literal["none", "unstated", "declared"] = "unstated"
     accepted_tokens_per_pass: Annotated[float, Ge(1)] | None = None
     context_tokens: Count | None = None
+    kv_precision: Precision | None = None
+
+    @property
+    def total_tok_per_s(self) -> float:
+        """All requests together; a rate of unstated scope is taken as that."""
+        return self.output_tok_per_s * (self.num_concurrent if self.scope == "per_request" else 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,259 @@
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from batchline.catalog import BUILT_IN, KINDS, Catalog, read_record
+from batchline.catalog.records import (
+    Chip,
+    ClaimSet,
+    Engine,
+    Model,
+    Provider,
+    System,
+    TokenOffer,
+)
+from batchline.errors import CatalogError, InputError
+from tests.conftest import Overlay, minimal
+
+RECORD_TYPES = {
+    "chips": Chip,
+    "systems": System,
+    "models": Model,
+    "engines": Engine,
+    "offers": Provider,
+    "claims": ClaimSet,
+}
+
+FILES = sorted(BUILT_IN.glob("*/*.yaml"))
+
+BY_KIND: dict[str, Callable[[Catalog], Callable[[str], object]]] = {
+    "chips": lambda catalog: catalog.chip,
+    "systems": lambda catalog: catalog.system,
+    "models": lambda catalog: catalog.model,
+    "engines": lambda catalog: catalog.engine,
+    "offers": lambda catalog: catalog.provider,
+    "claims": lambda catalog: catalog.claims,
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_every_built_in_file_is_a_record_of_its_kind(path: Path) -> None:
+    kind = path.parent.name
+    record = read_record(kind, path)
+    assert isinstance(record, RECORD_TYPES[kind])
+    assert record.id == path.stem
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_file_has_an_id_and_every_id_a_file(kind: str, built_in: Catalog) -> None:
+    ids = built_in.ids(kind)
+    assert ids == sorted(p.stem for p in FILES if p.parent.name == kind)
+    assert ids
+    assert all(built_in.path(kind, record_id) for record_id in ids)
+
+
+def test_no_file_lies_outside_the_known_folders() -> None:
+    assert {p.parent.name for p in FILES} == set(KINDS)
+    assert [p for p in BUILT_IN.rglob("*") if p.is_file() and p not in FILES] == []
+
+
+@pytest.mark.parametrize("name", ["h100-sxm", "H100-SXM", "h100 sxm5", "NVIDIA h100 80GB HBM3"])
+def test_a_chip_is_found_by_id_or_alias_in_any_case(name: str, built_in: Catalog) -> None:
+    assert built_in.chip(name).id == "h100-sxm"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_two_records_of_a_kind_answer_to_one_name(kind: str, built_in: Catalog) -> None:
+    names: list[str] = []
+    for record_id in built_in.ids(kind):
+        aliases = getattr(built_in.record(kind, record_id), "aliases", ())
+        names += {record_id, *(alias.casefold() for alias in aliases)}
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_alias_finds_its_record(kind: str, built_in: Catalog) -> None:
+    for record_id in built_in.ids(kind):
+        record = built_in.record(kind, record_id)
+        for alias in getattr(record, "aliases", ()):
+            assert BY_KIND[kind](built_in)(alias.upper()) is record
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "close"),
+    [
+        ("chips", "h100-sxn", "h100-sxm"),
+        ("systems", "dgx-h10", "dgx-h100"),
+        ("models", "llama-3.1-71b", "llama-3.1-70b"),
+        ("engines", "vlm", "vllm"),
+        ("offers", "cerebas", "cerebras"),
+        ("claims", "giude", "guide"),
+    ],
+)
+def test_an_unknown_name_suggests_close_ones(
+    kind: str, name: str, close: str, built_in: Catalog
+) -> None:
+    with pytest.raises(
+        CatalogError, match=re.escape(f"unknown {kind[:-1]} {name!r}: did you")
+    ) as e:
+        BY_KIND[kind](built_in)(name)
+    assert close in str(e.value)
+
+
+def test_a_name_like_no_other_lists_what_there_is(built_in: Catalog) -> None:
+    with pytest.raises(CatalogError, match="unknown engine 'zzzzz'") as caught:
+        built_in.engine("zzzzz")
+    assert str(caught.value).endswith("expected one of sglang, tensorrt-llm, vllm")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        ".",
+        "..",
+        "../chips/h100-sxm",
+        "../../../../etc/passwd",
+        "/etc/passwd",
+        "a\0b",
+        "h100-sxm\n",
+        "h100-sxm.yaml",
+        "*",
+        "C:\\x",
+        "é",
+        "x" * 5_000,
+    ],
+)
+def test_a_name_that_looks_like_a_path_is_just_unknown(
+    kind: str, name: str, built_in: Catalog
+) -> None:
+    assert built_in.path(kind, name) is None
+    with pytest.raises(CatalogError, match="^unknown "):
+        BY_KIND[kind](built_in)(name)
+    with pytest.raises(CatalogError, match="^unknown "):
+        built_in.record(kind, name)
+    with pytest.raises(CatalogError, match="^unknown record "):
+        built_in.find(name)
+
+
+@pytest.mark.parametrize("name", ["cerebras/nothing", "cerebras/", "nobody/llama3.1-8b", "/", ""])
+def test_an_unknown_offer_is_told(name: str, built_in: Catalog) -> None:
+    with pytest.raises(CatalogError, match="^unknown "):
+        built_in.offer(name)
+
+
+def test_an_unknown_offer_suggests_a_close_one(built_in: Catalog) -> None:
+    with pytest.raises(CatalogError, match=r"did you mean .*cerebras/llama3\.1-8b"):
+        built_in.offer("cerebras/llama3.1-9b")
+
+
+def test_every_offer_is_found_by_its_id(built_in: Catalog) -> None:
+    offers = list(built_in.offers())
+    assert len({o.id for o in offers}) == len(offers)
+    for offer in offers:
+        assert offer.id.partition("/")[0] == offer.provider
+        assert built_in.offer(offer.id) is offer
+
+
+@pytest.mark.parametrize(
+    ("name", "record_type"),
+    [
+        ("H100", Chip),
+        ("dgx-h100", System),
+        ("llama-3.1-70b", Model),
+        ("vLLM", Engine),
+        ("spheron", Provider),
+        ("cerebras/gpt-oss-120b", TokenOffer),
+        ("guide", ClaimSet),
+    ],
+)
+def test_a_record_of_any_kind_is_found_by_one_name(
+    name: str, record_type: type, built_in: Catalog
+) -> None:
+    assert isinstance(built_in.find(name), record_type)
+
+
+class TestOverlay:
+    def test_a_new_file_is_a_new_record_beside_the_others(self, overlay: Overlay) -> None:
+        catalog = overlay({"chips/mine": minimal("chips")})
+        assert catalog.chip("mine").name == "Example chip"
+        assert catalog.ids("chips") == sorted([*Catalog().ids("chips"), "mine"])
+        assert catalog.chip("h100-sxm") == Catalog().chip("h100-sxm")
+
+    def test_a_file_of_the_same_id_replaces_that_record_only(self, overlay: Overlay) -> None:
+        catalog = overlay({"chips/h100-sxm": minimal("chips")})
+        assert catalog.chip("h100-sxm").name == "Example chip"
+        assert catalog.chip("h200-sxm") == Catalog().chip("h200-sxm")
+        assert catalog.ids("chips") == Catalog().ids("chips")
+        assert catalog.model("llama-3.1-70b") == Catalog().model("llama-3.1-70b")
+
+    def test_the_aliases_of_a_replaced_record_go_with_it(self, overlay: Overlay) -> None:
+        catalog = overlay({"chips/h100-sxm": minimal("chips")})
+        with pytest.raises(CatalogError, match="unknown chip 'h100_sxm'"):
+            catalog.chip("h100_sxm")
+
+    def test_the_last_folder_is_on_top(self, overlay: Overlay, tmp_path: Path) -> None:
+        overlay({"chips/mine": minimal("chips")}, "below")
+        overlay({"chips/mine": minimal("chips", ("Example chip", "Better chip"))}, "above")
+        below, above = tmp_path / "below", tmp_path / "above"
+        assert Catalog([below, above]).chip("mine").name == "Better chip"
+        assert Catalog([above, below]).chip("mine").name == "Example chip"
+
+    def test_every_kind_can_be_overlaid(self, overlay: Overlay) -> None:
+        catalog = overlay({f"{kind}/mine": minimal(kind) for kind in KINDS})
+        for kind in KINDS:
+            assert isinstance(catalog.record(kind, "mine"), RECORD_TYPES[kind])
+
+    def test_an_alias_of_an_overlay_finds_its_record(self, overlay: Overlay) -> None:
+        text = minimal("chips", ("kind: gpu", "kind: gpu\naliases: [Ex-1]"))
+        assert overlay({"chips/mine": text}).chip("ex-1").id == "mine"
+
+    def test_a_wrong_file_is_told_when_it_is_asked_for(self, overlay: Overlay) -> None:
+        catalog = overlay({"chips/mine": minimal("chips", ("80", "-80"))})
+        assert catalog.chip("h100-sxm").id == "h100-sxm"
+        with pytest.raises(CatalogError, match="found -80, expected greater than 0"):
+            catalog.chip("mine")
+
+    def test_a_file_is_not_a_catalog(self, tmp_path: Path) -> None:
+        path = tmp_path / "chips.yaml"
+        path.write_text("a: 1")
+        with pytest.raises(CatalogError, match=re.escape(f"{path}: is not a folder, expected")):
+            Catalog([path])
+
+    def test_a_missing_folder_is_not_a_catalog(self, tmp_path: Path) -> None:
+        with pytest.raises(CatalogError, match="absent: is not a folder, expected a catalog"):
+            Catalog([tmp_path / "absent"])
+
+    def test_a_folder_without_kinds_is_not_a_catalog(self, tmp_path: Path) -> None:
+        (tmp_path / "chip").mkdir()
+        says = f"found none of its folders, expected {', '.join(KINDS)}"
+        with pytest.raises(CatalogError, match=re.escape(says)):
+            Catalog([tmp_path])
+
+    def test_a_wrong_folder_is_told_even_beside_a_good_one(
+        self, overlay: Overlay, tmp_path: Path
+    ) -> None:
+        overlay({"chips/mine": minimal("chips")})
+        with pytest.raises(CatalogError, match="absent"):
+            Catalog([tmp_path / "mine", tmp_path / "absent"])
+
+
+def test_a_file_is_read_once(overlay: Overlay, tmp_path: Path) -> None:
+    catalog = overlay({"chips/mine": minimal("chips")})
+    before = catalog.chip("mine")
+    (tmp_path / "mine" / "chips" / "mine.yaml").write_text("changed: yes", "utf-8")
+    assert catalog.chip("mine") is before
+    with pytest.raises(InputError, match="unknown key"):
+        Catalog([tmp_path / "mine"]).chip("mine")
+
+
+def test_only_the_files_a_question_needs_are_read(overlay: Overlay) -> None:
+    catalog = overlay({f"{kind}/broken": "{" for kind in KINDS})
+    assert catalog.chip("h100-sxm").id == "h100-sxm"
+    assert catalog.model("llama-3.1-70b").id == "llama-3.1-70b"
+    assert catalog.provider("spheron").id == "spheron"
+    assert catalog.ids("claims").count("broken") == 1
