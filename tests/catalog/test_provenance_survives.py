@@ -22,17 +22,20 @@ def numbers(
         yield path, under
     elif isinstance(value, Sourced):
         yield from numbers(value.value, path, value)
-        for other in value.alternatives:
-            yield from numbers(other, f"{path} (another)")
-    elif is_dataclass(value):
-        for f in fields(value):
-            yield from numbers(getattr(value, f.name), f"{path}.{f.name}", under)
+        yield from numbers(value.alternatives, f"{path} alternatives")
+    else:
+        for name, inner in within(value):
+            yield from numbers(inner, f"{path}{name}", under)
+
+
+def within(value: object) -> Iterator[tuple[str, object]]:
+    """Yield the parts of a record, table or list, each by its name."""
+    if is_dataclass(value):
+        yield from ((f".{f.name}", getattr(value, f.name)) for f in fields(value))
     elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from numbers(inner, f"{path}[{key!r}]", under)
-    elif isinstance(value, tuple | list | set | frozenset):
-        for index, inner in enumerate(value):
-            yield from numbers(inner, f"{path}[{index}]", under)
+        yield from ((f"[{key!r}]", inner) for key, inner in value.items())
+    elif isinstance(value, tuple | list):
+        yield from ((f"[{index}]", inner) for index, inner in enumerate(value))
 
 
 def what_is_missing(source: Source) -> list[str]:

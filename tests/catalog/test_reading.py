@@ -535,7 +535,7 @@ class Mutator:
         if how == "drop":
             del holder[key]
         elif how == "replace":
-            holder[key] = self.draw(junk)
+            holder[key] = copy.deepcopy(self.draw(junk))
         elif how == "retype":
             holder[key] = self.retyped(holder[key])
         elif isinstance(holder, list):

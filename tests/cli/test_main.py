@@ -154,6 +154,9 @@ def test_a_failed_write_leaves_the_old_file(
     ("arguments", "says"),
     [
         (["audit", "guid"], "unknown claim 'guid': did you mean guide?"),
+        (["audit", "x" * 5000], "unknown claim 'xxx"),
+        (["audit", "\0"], "unknown claim"),
+        (["audit", "y" * 5000 + ".yaml"], "cannot be read: File name too long"),
         (["audit", "no/such.yaml"], "no/such.yaml: no such file"),
         (["audit", "/"], "is a directory, expected a file"),
         (["audit", "--as-of", "yesterday"], "--as-of: found 'yesterday', expected a day"),

@@ -1,5 +1,6 @@
 """`batchline audit`: claims against physics, dates and each other."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -58,4 +59,4 @@ def audit_command(
 
 
 def _is_file_name(what: str) -> bool:
-    return what.endswith((".yaml", ".yml")) or "/" in what or Path(what).is_file()
+    return what.endswith((".yaml", ".yml")) or "/" in what or os.path.isfile(what)
