@@ -187,14 +187,36 @@ def test_a_base_unit_is_not_converted_again(key: str) -> None:
     assert to_base(base) == (base, 1.0)
 
 
+FACTORS: Final = {
+    "ms": ("s", 0.001),
+    "us": ("s", 0.000_001),
+    "ns": ("s", 0.000_000_001),
+    "ghz": ("hz", 1_000_000_000),
+    "mhz": ("hz", 1_000_000),
+    "kib": ("bytes", 1024),
+    "mib": ("bytes", 1_048_576),
+    "gib": ("bytes", 1_073_741_824),
+    "mb": ("bytes", 1_000_000),
+    "gb": ("bytes", 1_000_000_000),
+    "tb": ("bytes", 1_000_000_000_000),
+    "gb_per_s": ("bytes_per_s", 10**9),
+    "tb_per_s": ("bytes_per_s", 10**12),
+    "pb_per_s": ("bytes_per_s", 10**15),
+    "tflop_per_s": ("flop_per_s", 10**12),
+    "pflop_per_s": ("flop_per_s", 10**15),
+    "kw": ("watts", 1000),
+    "percent": ("ratio", 0.01),
+}
+"""What each unit is, written out: powers of ten, but of two where the unit has an i."""
+
+
+def test_every_file_unit_has_its_factor() -> None:
+    assert FILE_SUFFIXES == FACTORS
+
+
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        ("memory_gib", ("memory_bytes", 2.0**30)),
-        ("memory_gb", ("memory_bytes", 1e9)),
-        ("memory_bandwidth_tb_per_s", ("memory_bandwidth_bytes_per_s", 1e12)),
-        ("peak_dense_pflop_per_s", ("peak_dense_flop_per_s", 1e15)),
-        ("ttft_ms", ("ttft_s", 1e-3)),
         ("usd_per_hour", ("usd_per_hour", 1.0)),
         ("gib", ("gib", 1.0)),
         ("forms", ("forms", 1.0)),

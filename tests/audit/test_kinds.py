@@ -204,3 +204,28 @@ def test_a_rate_per_request_counts_for_every_request_where_it_is_priced(
     found = outcome(audit_text(text), "c")
     assert found.verdict is Verdict.AGREES
     assert "$5.07 / (640 x 3600)" in found.arithmetic
+
+
+@pytest.mark.parametrize(
+    ("defect", "complaint"),
+    [
+        ("claims: [nobody]", "refers to 'nobody', expected the id of a claim of this file"),
+        (
+            "checks: [{source: s, comparison: {over: a, under: nobody}}]",
+            "refers to 'nobody', expected the id of a claim",
+        ),
+        (
+            "checks: [{source: s, price_mix: {token_price: t, offer: none, "
+            "num_input_per_output: 1}}]",
+            "refers to 'none', expected an offer of Groq",
+        ),
+    ],
+)
+def test_a_defect_that_refers_to_nothing_is_named(
+    audit_text: Auditing, defect: str, complaint: str
+) -> None:
+    price = "provider: groq, model: x, input_usd_per_mtok: 1, output_usd_per_mtok: 1"
+    text = two_rates("aggregate", "statement: {topic: t}") + claim(f"token_price: {{{price}}}", "t")
+    with pytest.raises(CatalogError, match="defect D1: ") as caught:
+        audit_text(f"{text}defects:\n  - {{id: D1, title: t, {defect}}}\n")
+    assert complaint in str(caught.value)
