@@ -224,3 +224,18 @@ class TestBasis:
             "CALIBRATED",
             "MEASURED",
         ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-+4", "2026- 4", "+026-04", "2_26-04", "20260428", "2026-W18", "2026W181", "2026-W18-2"],
+)
+def test_only_two_spellings_are_dates(text: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"not a day or a month|month must be|day is out of range|year"
+    ):
+        Period.parse(text)
+
+
+def test_an_early_year_is_written_with_four_digits() -> None:
+    assert str(Period.day(date(987, 6, 5))) == "0987-06-05"

@@ -228,3 +228,8 @@ def test_only_the_last_words_of_a_key_are_its_unit(key: str, expected: tuple[str
 
 def test_every_file_unit_ends_in_a_base_unit() -> None:
     assert {base for base, _ in FILE_SUFFIXES.values()} <= set(BASE_SUFFIXES)
+
+
+@pytest.mark.parametrize("key", ["output_tok_per_ms", "rate_req_per_ms", "cost_usd_per_ms"])
+def test_what_is_per_millisecond_is_not_a_millisecond(key: str) -> None:
+    assert to_base(key) in {(key, 1.0), (key.replace("_ms", "_s"), 1e3)}

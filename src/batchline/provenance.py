@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import re
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import IntEnum
@@ -57,13 +58,16 @@ class Period:
         """Read `2026-04-28` or `2026-04`; raise ValueError on anything else."""
         if isinstance(text, date):
             return cls.day(text)
-        if len(text) == len("2026-04"):
-            return cls.month(int(text[:4]), int(text[5:]) if text[4] == "-" else 0)
+        if re.fullmatch(r"\d{4}-\d{2}", text, re.ASCII):
+            return cls.month(int(text[:4]), int(text[5:]))
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+            raise ValueError(f"{text!r} is not a day or a month")
         return cls.day(date.fromisoformat(text))
 
     def __str__(self) -> str:
         """Return the date at the precision it is known."""
-        return f"{self.start:%Y-%m-%d}" if self.start == self.end else f"{self.start:%Y-%m}"
+        day = self.start.isoformat()
+        return day if self.start == self.end else day.rpartition("-")[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,11 +66,11 @@ def to_base(key: str) -> tuple[str, float]:
 
     >>> to_base("memory_gib")
     ('memory_bytes', 1073741824.0)
-    >>> to_base("num_chips")
-    ('num_chips', 1.0)
+    >>> to_base("num_chips"), to_base("output_tok_per_ms")
+    (('num_chips', 1.0), ('output_tok_per_ms', 1.0))
     """
     for suffix in _BY_LENGTH:
-        if key.endswith(f"_{suffix}"):
+        if key.endswith(f"_{suffix}") and not key.endswith(f"_per_{suffix}"):
             base, factor = FILE_SUFFIXES[suffix]
             return f"{key.removesuffix(suffix)}{base}", factor
     return key, 1.0

@@ -329,3 +329,19 @@ def test_a_file_with_an_id_in_capitals_is_a_problem(overlay: Overlay, tmp_path: 
     catalog = overlay({"chips/Mine": minimal("chips")})
     assert (tmp_path / "mine" / "chips" / "Mine.yaml").is_file()
     assert sorts(problems_of(catalog, "chips/Mine")) == ["invalid"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "record"),
+    [
+        ("    system: cerebras-cs-3\n", "    system: nothing\n", "offers/mine/rack"),
+        ("    system: cerebras-cs-3\n", "    chip: nothing\n", "offers/mine/rack"),
+        ("- name: endpoint\n", "- name: endpoint\n    system: nothing\n", "offers/mine/endpoint"),
+    ],
+)
+def test_the_chip_or_system_of_any_offer_is_looked_up(
+    old: str, new: str, record: str, overlay: Overlay
+) -> None:
+    catalog = overlay({"offers/mine": minimal("offers", (old, new))})
+    found = [p.sort for p in check_catalog(catalog, date(2026, 2, 1)) if p.record == record]
+    assert found == ["unresolved"]

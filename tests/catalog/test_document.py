@@ -315,3 +315,8 @@ values: st.SearchStrategy[Any] = st.recursive(
 def test_what_pyyaml_writes_is_read_as_the_same_data(data: object) -> None:
     text = yaml.dump(data, Dumper=PlainDumper, allow_unicode=True)
     assert parse_yaml(text, "f.yaml").data == data
+
+
+@pytest.mark.parametrize("scalar", ["1_", "1__0", "+5_", "1_.5", "1__0.5", "1_e5"])
+def test_an_underscore_in_a_number_is_text(scalar: str) -> None:
+    assert parse_yaml(f"a: {scalar}\n", "f.yaml").data == {"a": scalar}

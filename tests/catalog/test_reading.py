@@ -512,6 +512,7 @@ def built_in_document(path: Path) -> Document:
 
 
 junk = st.one_of(
+    st.dates(),
     st.none(),
     st.booleans(),
     st.integers(-(10**24), 10**24),

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from batchline.catalog.records import Chip, Claim, ClaimSet, Model, Provider, System
 from batchline.catalog.records.claim import (
+    SPEC_FIGURES,
     CostClaim,
     DecodeRate,
     FirstToken,
@@ -107,7 +108,7 @@ def headline(assertion: object) -> tuple[float, str] | None:
 
 def spec_figure(spec: Spec) -> tuple[str, float, str]:
     """Return the name, value and unit of the one figure a spec states."""
-    figures = [(name, getattr(spec, name), unit) for name, unit in SPEC_UNITS.items()]
+    figures = [(name, getattr(spec, name), unit) for name, unit in SPEC_FIGURES.items()]
     given = [(name, float(value), unit) for name, value, unit in figures if value is not None]
     if len(given) != 1:
         raise CatalogError(f"states {len(given)} figures, expected exactly one")
@@ -122,14 +123,4 @@ _HEADLINES = {
     TokenPriceClaim: ("output_usd_per_mtok", "$/M"),
     HourlyPriceClaim: ("usd_per_hour", "$/h"),
     CostClaim: ("usd_per_mtok", "$/M"),
-}
-
-SPEC_UNITS = {
-    "memory_bytes": "B",
-    "memory_bandwidth_bytes_per_s": "B/s",
-    "link_bandwidth_bidirectional_bytes_per_s": "B/s",
-    "peak_flop_per_s": "FLOP/s",
-    "tdp_watts": "W",
-    "num_pes": "cores",
-    "num_partitions": "partitions",
 }

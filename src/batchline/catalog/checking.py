@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from batchline.catalog.records import DedicatedOffer, HourlyOffer, Model, Offer, System, TokenOffer
+from batchline.catalog.records import DedicatedOffer, Model, Offer, System, TokenOffer
 from batchline.catalog.store import KINDS, Catalog
 from batchline.errors import InputError
 from batchline.provenance import Sourced
@@ -181,8 +181,10 @@ def _parameters(name: str, model: Model) -> Iterator[Problem]:
 
 
 def _references(offer: Offer, catalog: Catalog) -> Iterator[Problem]:
-    if isinstance(offer, HourlyOffer) and catalog.path("chips", offer.chip) is None:
-        yield _unresolved(f"offers/{offer.id}", "chip", offer.chip)
+    for key, kind in (("chip", "chips"), ("system", "systems")):
+        name = getattr(offer, key, None)
+        if name is not None and catalog.path(kind, name) is None:
+            yield _unresolved(f"offers/{offer.id}", key, name)
     if isinstance(offer, TokenOffer | DedicatedOffer):
         if offer.model is None:
             message = f"{offer.listed_as} has no model record: priced, but not predicted"

@@ -40,6 +40,7 @@ def _period(value: object) -> Period:
 FINITE = AllowInfNan(allow_inf_nan=False)
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Name = Annotated[str, StringConstraints(pattern=r"^[!-~]+$")]
 RecordId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Quote = Annotated[str, StringConstraints(max_length=MAX_QUOTE)]
 Day = Annotated[
@@ -183,7 +184,7 @@ def citations(
     """Return every mapping below `data` that cites a source, with its path, sources excluded."""
     found: list[tuple[tuple[str | int, ...], dict[str, Any]]] = []
     if isinstance(data, dict):
-        if isinstance(data.get("source"), str):
+        if "source" in data and not isinstance(data["source"], dict | list):
             found.append((path, data))
         for key, value in data.items():
             if not (path == () and key == "sources"):

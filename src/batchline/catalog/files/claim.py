@@ -5,7 +5,7 @@ from typing import Annotated, Self, cast
 from annotated_types import MinLen
 from pydantic import model_validator
 
-from batchline.catalog.files.base import Citation, File, RecordFile, Resolver, Text, Texts
+from batchline.catalog.files.base import Citation, File, Name, RecordFile, Resolver, Text, Texts
 from batchline.catalog.records import Claim, ClaimSet, Defect
 from batchline.catalog.records import claim as kinds
 
@@ -13,7 +13,7 @@ from batchline.catalog.records import claim as kinds
 class ClaimEntry(Citation):
     """One claim: its envelope, and exactly one assertion under the name of its kind."""
 
-    id: Text
+    id: Name
     says: Text
     requirement: str = ""
     decode_rate: kinds.DecodeRate | None = None
@@ -40,6 +40,11 @@ class ClaimEntry(Citation):
     @model_validator(mode="after")
     def _asserts_one_thing(self) -> Self:
         one_of(self, ASSERTIONS)
+        if self.spec and self.spec.supported is None:
+            figures = [n for n in kinds.SPEC_FIGURES if getattr(self.spec, n) is not None]
+            if len(figures) != 1:
+                found = ", ".join(figures) or "none"
+                raise ValueError(f"expected exactly one figure in spec; found {found}")
         return self
 
 
@@ -74,7 +79,7 @@ class CheckEntry(Citation):
 class DefectEntry(File):
     """A fault that several claims share."""
 
-    id: Text
+    id: Name
     title: Text
     claims: tuple[Text, ...] = ()
     checks: tuple[CheckEntry, ...] = ()

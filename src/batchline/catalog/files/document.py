@@ -19,8 +19,8 @@ MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 32
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_INT = re.compile(r"[-+]?[0-9][0-9_]*\Z", re.ASCII)
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z", re.ASCII)
+_INT = re.compile(r"[-+]?[0-9]+\Z", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", re.ASCII)
 _WORDS: Final[dict[str, Any]] = {
     "": None,
@@ -60,8 +60,12 @@ def spell(path: KeyPath) -> str:
     >>> spell(("claims", 2, "source"))
     'claims[2].source'
     """
-    parts = [f"[{p}]" if isinstance(p, int) else f".{p}" for p in path]
+    parts = [f"[{p}]" if isinstance(p, int) else f".{_one_line(p)}" for p in path]
     return "".join(parts).removeprefix(".")
+
+
+def _one_line(key: str) -> str:
+    return key if key.isprintable() else repr(key)
 
 
 def read_text(path: Path) -> str:

@@ -6,6 +6,7 @@ from annotated_types import MinLen
 from pydantic import Field, model_validator
 
 from batchline.catalog.files.base import (
+    FINITE,
     Citation,
     Counts,
     Days,
@@ -77,8 +78,8 @@ class CostEntry(Citation):
     capex_usd: Positive
     lifetime_s: Positive
     power_watts: Positive
-    pue_ratio: Annotated[float, Field(ge=1)]
-    utilization_ratio: Share
+    pue_ratio: Annotated[float, Field(ge=1), FINITE]
+    utilization_ratio: Annotated[float, Field(gt=0, le=1)]
 
 
 class LimitsEntry(Citation):

@@ -5,11 +5,11 @@ read_text -> parse_yaml -> base units -> pydantic -> citations checked
 
 import difflib
 import json
-from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from batchline.catalog.files.base import Entry, File, RecordFile, citations
 from batchline.catalog.files.document import Document, Key, KeyPath, parse_yaml, read_text
@@ -19,7 +19,7 @@ from batchline.units import file_spellings, to_base
 F = TypeVar("F", bound=RecordFile)
 
 MAX_SHOWN = 60
-ENTRY_KEYS = frozenset(Entry.model_fields)
+ENTRY_KEYS = frozenset(Entry.model_fields) | {"sparsity"}
 UNKNOWN_KEY = {"extra_forbidden", "unexpected_keyword_argument"}
 
 
@@ -44,30 +44,71 @@ def validate(document: Document, schema: type[F]) -> F:
         found = _show(document.data)
         raise CatalogError(f"{document.where(())}: found {found}, expected keys and values")
     try:
-        converted = _in_base_units(document, document.data, ())
-        file = schema.model_validate_json(json.dumps(converted, default=str))
+        settled = _Units(document, field_names(schema)).settle(document.data)
+        file = schema.model_validate_json(json.dumps(settled, default=str))
     except ValidationError as exc:
         raise CatalogError(_explain(exc, document, schema)) from exc
     _check_citations(document, file)
     return file
 
 
-def _in_base_units(document: Document, value: Any, path: KeyPath) -> Any:  # noqa: ANN401 - YAML
-    """Return `value` with base units, and each single entry as a list of one."""
-    if isinstance(value, list):
-        return [_in_base_units(document, v, (*path, i)) for i, v in enumerate(value)]
-    if not isinstance(value, dict):
-        return value
-    converted: dict[str, Any] = {}
-    for key, below in value.items():
+@dataclass(frozen=True, slots=True)
+class _Units:
+    """Converts the keys of one document that a schema knows in another unit."""
+
+    document: Document
+    known: frozenset[str]
+
+    def settle(self, value: Any, path: KeyPath = ()) -> Any:  # noqa: ANN401 - YAML
+        """Return `value` with base units, and each single entry as a list of one."""
+        if isinstance(value, list):
+            return [self.settle(v, (*path, i)) for i, v in enumerate(value)]
+        if not isinstance(value, dict):
+            return value
+        settled: dict[str, Any] = {}
+        for key, below in value.items():
+            base, factor = (key, 1.0) if path == ("sources",) else self.base(key)
+            if base in settled:
+                where = self.document.where((*path, key))
+                raise CatalogError(f"{where}: {base} is given twice")
+            inner = self.settle(below, (*path, key))
+            inner = [inner] if _is_entry(inner) else inner
+            settled[base] = inner if factor == 1.0 else _scale(inner, factor)
+        return settled
+
+    def base(self, key: str) -> tuple[str, float]:
+        """Return a key's base spelling and factor; one the schema does not know stays."""
         base, factor = to_base(key)
-        if base in converted:
-            raise CatalogError(f"{document.where((*path, key))}: {base} is given twice")
-        inner = _in_base_units(document, below, (*path, key))
-        if isinstance(inner, dict) and "source" in inner and inner.keys() <= ENTRY_KEYS:
-            inner = [inner]
-        converted[base] = inner if factor == 1.0 else _scale(inner, factor)
-    return converted
+        return (base, factor) if base in self.known and key not in self.known else (key, 1.0)
+
+
+def _is_entry(value: object) -> bool:
+    """Return whether a mapping is one entry: a value, its source, or parts of one."""
+    if not isinstance(value, dict) or isinstance(value.get("source"), dict | list):
+        return False
+    marks = value.keys() & {"value", "source"}
+    return len(marks) == 2 or bool(marks and value.keys() <= ENTRY_KEYS)
+
+
+def field_names(schema: Any) -> frozenset[str]:  # noqa: ANN401 - any annotation
+    """Return the name of every field that a schema has, at any depth."""
+    found: set[str] = set()
+    seen: set[int] = set()
+    waiting = [schema]
+    while waiting:
+        kind = waiting.pop()
+        if id(kind) in seen:
+            continue
+        seen.add(id(kind))
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found.update(kind.model_fields)
+            waiting += [field.annotation for field in kind.model_fields.values()]
+        elif is_dataclass(kind):
+            found.update(field.name for field in fields(kind))
+            waiting += [field.type for field in fields(kind)]
+        else:
+            waiting += get_args(kind)
+    return frozenset(found)
 
 
 def _scale(value: Any, factor: float) -> Any:  # noqa: ANN401 - YAML
@@ -87,14 +128,15 @@ def _check_citations(document: Document, file: RecordFile) -> None:
     """Refuse unknown and uncited sources, and entries with neither a quote nor a row."""
     cited: set[str] = set()
     for path, entry in citations(document.data):
-        name = entry["source"]
+        name = str(entry["source"])
         cited.add(name)
         if name not in file.sources:
             where = document.where((*path, "source"))
             known = ", ".join(sorted(file.sources))
             raise CatalogError(f"{where}: found {name!r}, expected one of: {known}")
         stated = file.sources[name]
-        if not (entry.get("quote") or entry.get("row") or stated.quote or stated.row):
+        stating = (entry.get("quote"), entry.get("row"), stated.quote, stated.row)
+        if not any(str(words).strip() for words in stating if words is not None):
             raise CatalogError(
                 f"{document.where(path)}: neither it nor its source {name!r} has a quote or a "
                 "row, expected the words or the data row that state the value"
@@ -111,7 +153,7 @@ def _explain(error: ValidationError, document: Document, schema: type[File]) -> 
     problems = [p for p in reported if p["type"] != "too_short"] or reported
     unknown = [p for p in problems if p["type"] in UNKNOWN_KEY]
     first = unknown[0] if unknown else problems[0]
-    path = _path_in(document.data, first["loc"])
+    path = _path_in(document.data, first["loc"], is_missing=first["type"] == "missing")
     where = document.where(path)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "missing":
@@ -137,28 +179,28 @@ def _expected(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
 
 
 def _suggestion(key: str, schema: type[File]) -> str:
-    known = [s for name in _field_names(schema.model_json_schema()) for s in file_spellings(name)]
+    known = [s for name in sorted(field_names(schema)) for s in file_spellings(name)]
     close = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
     return f", did you mean {close[0]}?" if close else ""
 
 
-def _field_names(schema: dict[str, Any]) -> Iterator[str]:
-    for part in [schema, *schema.get("$defs", {}).values()]:
-        yield from part.get("properties", {})
-
-
-def _path_in(data: Any, loc: tuple[Key, ...]) -> KeyPath:  # noqa: ANN401 - YAML
+def _path_in(
+    data: Any,  # noqa: ANN401 - YAML
+    loc: tuple[Key, ...],
+    *,
+    is_missing: bool,
+) -> KeyPath:
     """Translate pydantic's location into the author's own keys.
 
-    Base-unit names become the key as spelled; the 0 of an entry written without a list goes.
+    Base-unit names become the key as spelled; the 0 of an entry written without a list goes, and
+    so do names that are not keys, except that of a missing one.
     """
     path: list[Key] = []
     for position, part in enumerate(loc):
         if isinstance(data, dict):
-            spelled = next((k for k in data if to_base(k)[0] == part), None)
+            spelled = next((k for k in data if part in {k, to_base(k)[0]}), None)
             if spelled is None:
-                last = position == len(loc) - 1
-                if last and isinstance(part, str) and part != "[key]":
+                if is_missing and position == len(loc) - 1:
                     path.append(part)
                 continue
             path.append(spelled)
@@ -180,11 +222,11 @@ def _at(data: Any, path: KeyPath) -> Any:  # noqa: ANN401 - YAML
 
 def _show(value: object) -> str:
     """Return a short, one-line form of what was found."""
-    if isinstance(value, dict):
-        return f"keys {', '.join(map(str, list(value)[:4]))}" if value else "no keys"
-    if value is None:
-        return "nothing"
+    if value is None or value == {}:
+        return "nothing" if value is None else "no keys"
     text = repr(value) if isinstance(value, str | bool) else str(value)
+    if isinstance(value, dict):
+        text = f"keys {', '.join(map(str, list(value)[:4]))}"
     text = " ".join(text.split())
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 

@@ -87,6 +87,18 @@ class Spec:
     num_partitions: Count | None = None
 
 
+SPEC_FIGURES: Mapping[str, str] = {
+    "memory_bytes": "B",
+    "memory_bandwidth_bytes_per_s": "B/s",
+    "link_bandwidth_bidirectional_bytes_per_s": "B/s",
+    "peak_flop_per_s": "FLOP/s",
+    "tdp_watts": "W",
+    "num_pes": "cores",
+    "num_partitions": "partitions",
+}
+"""The figures a spec may state, and their units."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
     """Whether a model's weights fit the memory of a number of chips."""

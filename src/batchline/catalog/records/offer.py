@@ -101,11 +101,11 @@ class Offer:
             gone = day > self.deprecated_on.value.end
             exact = self.deprecated_on.value.start == self.deprecated_on.value.end
             return False if gone or exact else None
-        if self.listed_from:
-            first = self.listed_from.value
-            return True if day >= first.end else None if day >= first.start else False
-        seen = [p.valid_from.start for p in self._prices() if p.valid_from]
-        return True if seen and day >= min(seen) else None
+        if self.listed_from and day < self.listed_from.value.start:
+            return False
+        seen = [p.valid_from for p in self._prices() if p.valid_from]
+        first = [self.listed_from.value] if self.listed_from else seen
+        return True if any(day >= period.end for period in first) else None
 
     def checked_on(self) -> date | None:
         """Return the last day any of its prices was seen."""
