@@ -8,6 +8,7 @@ from batchline.audit import defects, offers, rates, relations, specs
 from batchline.audit.context import Context, Facts
 from batchline.audit.findings import Audit, DefectFinding, Finding, Outcome
 from batchline.catalog.records import Claim, ClaimSet, Defect
+from batchline.catalog.records import check as checks
 from batchline.catalog.records import claim as kinds
 from batchline.errors import CatalogError
 from batchline.provenance import Sourced
@@ -33,19 +34,19 @@ ASSERTIONS: Final[Mapping[type, Auditor]] = {
 }
 
 CHECKS: Final[Mapping[type, Auditor]] = {
-    kinds.BreakEven: defects.check_break_even,
-    kinds.HistogramCost: defects.check_histogram_cost,
-    kinds.SpotBlend: defects.check_spot_blend,
-    kinds.SerialService: defects.check_serial_service,
-    kinds.ChipsNeeded: defects.check_chips_needed,
-    kinds.Comparison: defects.check_comparison,
-    kinds.Agreement: defects.check_agreement,
-    kinds.PartitionFit: defects.check_partition_fit,
-    kinds.PriceMix: defects.check_price_mix,
-    kinds.NotListed: defects.check_not_listed,
-    kinds.SingleVendor: defects.check_single_vendor,
-    kinds.SourceInterest: defects.check_source_interest,
-    kinds.LittlesLaw: defects.check_littles_law,
+    checks.BreakEven: defects.check_break_even,
+    checks.HistogramCost: defects.check_histogram_cost,
+    checks.SpotBlend: defects.check_spot_blend,
+    checks.SerialService: defects.check_serial_service,
+    checks.ChipsNeeded: defects.check_chips_needed,
+    checks.Comparison: defects.check_comparison,
+    checks.Agreement: defects.check_agreement,
+    checks.PartitionFit: defects.check_partition_fit,
+    checks.PriceMix: defects.check_price_mix,
+    checks.NotListed: defects.check_not_listed,
+    checks.SingleVendor: defects.check_single_vendor,
+    checks.SourceInterest: defects.check_source_interest,
+    checks.LittlesLaw: defects.check_littles_law,
 }
 
 

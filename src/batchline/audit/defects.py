@@ -12,16 +12,12 @@ from batchline.audit.context import Context
 from batchline.audit.findings import Outcome, Verdict
 from batchline.audit.offers import token_offer
 from batchline.audit.relations import differences
-from batchline.catalog.records.claim import (
+from batchline.catalog.records.check import (
     Agreement,
     BreakEven,
     ChipsNeeded,
     Comparison,
-    DecodeRate,
-    FirstToken,
     HistogramCost,
-    HourlyPriceClaim,
-    Listing,
     LittlesLaw,
     NotListed,
     PartitionFit,
@@ -30,6 +26,12 @@ from batchline.catalog.records.claim import (
     SingleVendor,
     SourceInterest,
     SpotBlend,
+)
+from batchline.catalog.records.claim import (
+    DecodeRate,
+    FirstToken,
+    HourlyPriceClaim,
+    Listing,
     Threshold,
     TokenPriceClaim,
 )

@@ -7,6 +7,7 @@ from pydantic import model_validator
 
 from batchline.catalog.files.base import Citation, File, Name, RecordFile, Resolver, Text, Texts
 from batchline.catalog.records import Claim, ClaimSet, Defect
+from batchline.catalog.records import check as checks
 from batchline.catalog.records import claim as kinds
 
 
@@ -51,24 +52,24 @@ class ClaimEntry(Citation):
 class CheckEntry(Citation):
     """One computation over claims, under the name of its kind."""
 
-    break_even: kinds.BreakEven | None = None
-    histogram_cost: kinds.HistogramCost | None = None
-    spot_blend: kinds.SpotBlend | None = None
-    serial_service: kinds.SerialService | None = None
-    chips_needed: kinds.ChipsNeeded | None = None
-    comparison: kinds.Comparison | None = None
-    agreement: kinds.Agreement | None = None
-    partition_fit: kinds.PartitionFit | None = None
-    price_mix: kinds.PriceMix | None = None
-    not_listed: kinds.NotListed | None = None
-    single_vendor: kinds.SingleVendor | None = None
-    source_interest: kinds.SourceInterest | None = None
-    littles_law: kinds.LittlesLaw | None = None
+    break_even: checks.BreakEven | None = None
+    histogram_cost: checks.HistogramCost | None = None
+    spot_blend: checks.SpotBlend | None = None
+    serial_service: checks.SerialService | None = None
+    chips_needed: checks.ChipsNeeded | None = None
+    comparison: checks.Comparison | None = None
+    agreement: checks.Agreement | None = None
+    partition_fit: checks.PartitionFit | None = None
+    price_mix: checks.PriceMix | None = None
+    not_listed: checks.NotListed | None = None
+    single_vendor: checks.SingleVendor | None = None
+    source_interest: checks.SourceInterest | None = None
+    littles_law: checks.LittlesLaw | None = None
 
     @property
-    def check(self) -> kinds.Check:
+    def check(self) -> checks.Check:
         """The one computation given."""
-        return cast("kinds.Check", one_of(self, CHECKS))
+        return cast("checks.Check", one_of(self, CHECKS))
 
     @model_validator(mode="after")
     def _is_one_check(self) -> Self:

@@ -1,7 +1,8 @@
 """The catalog's records: frozen, in base units, each number under the source that states it."""
 
+from batchline.catalog.records.check import Check, ClaimSet, Defect
 from batchline.catalog.records.chip import Chip, System
-from batchline.catalog.records.claim import Assertion, Check, Claim, ClaimSet, Defect
+from batchline.catalog.records.claim import Assertion, Claim
 from batchline.catalog.records.engine import Engine, Scheduler
 from batchline.catalog.records.model import Architecture, LayerGroup, Model
 from batchline.catalog.records.offer import (
