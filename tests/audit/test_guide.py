@@ -1,12 +1,13 @@
 """What the audit says of the guide, and that it says otherwise when an input changes."""
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from batchline.audit import Verdict
-from batchline.catalog import Catalog
-from tests.audit.conftest import AS_OF, Auditing, defect_lines, is_shown, outcome
+from batchline.catalog import BUILT_IN, Catalog
+from tests.audit.conftest import AS_OF, GUIDE, Auditing, defect_lines, is_shown, outcome
 
 B1 = "output_tok_per_s: 550,"
 
@@ -246,3 +247,17 @@ def test_the_right_ratio_is_still_between_unlike_things(audit_guide: Auditing) -
 def test_the_audit_depends_on_nothing_but_its_inputs(audit_guide: Auditing) -> None:
     assert audit_guide() == audit_guide()
     assert audit_guide().as_of == AS_OF
+
+
+def test_a_later_sunset_in_the_catalog_changes_listings_and_prices(
+    audit_text: Auditing, tmp_path: Path
+) -> None:
+    (tmp_path / "later" / "offers").mkdir(parents=True)
+    offers = (BUILT_IN / "offers" / "cerebras.yaml").read_text("utf-8")
+    assert "2025-01-17" in offers
+    later = offers.replace("2025-01-17", "2027-01-17")
+    (tmp_path / "later" / "offers" / "cerebras.yaml").write_text(later, "utf-8")
+    changed = audit_text(GUIDE, catalog=Catalog([tmp_path / "later"]))
+    assert outcome(changed, "R112").arithmetic.startswith("5 of 8 listed on 2026-04-28")
+    assert outcome(changed, "R087").verdict is not Verdict.CONTRADICTED
+    assert "was gone on 2025-01-17" not in outcome(changed, "R087").reason
