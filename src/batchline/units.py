@@ -5,6 +5,7 @@ datasheet's unit (`memory_gib`, `ttft_ms`); `to_base` gives the base name and th
 the reader that lets the number in converts it once.
 """
 
+from functools import lru_cache
 from typing import Final
 
 GIB: Final = 2.0**30
@@ -61,6 +62,7 @@ FILE_SUFFIXES: Final[dict[str, tuple[str, float]]] = {
 _BY_LENGTH: Final = sorted(FILE_SUFFIXES, key=len, reverse=True)
 
 
+@lru_cache(maxsize=4096)
 def to_base(key: str) -> tuple[str, float]:
     """Return the base-unit spelling of a file's key and the factor its value takes.
 

@@ -33,6 +33,9 @@ _WORDS: Final[dict[str, Any]] = {
     "-.inf": float("-inf"),
 }
 
+_FIRST: Final = "0123456789+-.~nNtTfF"
+"""What a scalar that is not text begins with; the empty one counts as null."""
+
 Key = str | int
 KeyPath = tuple[Key, ...]
 
@@ -133,7 +136,8 @@ class _Builder:
         line = event.start_mark.line + 1 if event.start_mark else 0
         self._refuse_extras(event, line)
         if isinstance(event, yaml.ScalarEvent):
-            value = event.value if not event.implicit[0] else _plain(event.value)
+            is_text = not event.implicit[0] or event.value[:1] not in _FIRST
+            value = event.value if is_text else _plain(event.value)
             self._scalar(value, event.value, line)
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             self._start({} if isinstance(event, yaml.MappingStartEvent) else [], line)
