@@ -4,6 +4,7 @@ import datetime as dt
 import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from batchline.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+MIN_WIDTH = 80
+"""Columns of a report at least; a narrower terminal wraps its lines."""
 
 AsOf = Annotated[
     str | None,
@@ -94,7 +98,8 @@ def write_text(report: "RenderableType", out: Path | None) -> None:
 
     with destination(out) as stream:
         if stream.isatty():
-            Console(file=stream, highlight=False).print(report, crop=False)
+            width = max(MIN_WIDTH, shutil.get_terminal_size().columns)
+            Console(file=stream, width=width, highlight=False).print(report, crop=False)
             return
         console = Console(file=io.StringIO(), width=100, highlight=False, color_system=None)
         console.print(report, crop=False)
