@@ -118,6 +118,16 @@ def claim(body: str, claim_id: str = "c") -> str:
             "kv_precision: bf16, speculation: none}",
             Verdict.IMPOSSIBLE,
         ),
+        (
+            "decode_rate: {output_tok_per_s: 5, model: llama-3.1-405b, num_concurrent: 1, "
+            "scope: per_request, chip: h100, num_chips: 1, precision: fp8}",
+            Verdict.NEEDS_CHIPS,
+        ),
+        (
+            "first_token: {ttft_ms: 50, model: llama-3.1-70b, num_concurrent: 1, chip: h100, "
+            "precision: fp8, input_tokens: 1000}",
+            Verdict.NEEDS_CHIPS,
+        ),
         ("statement: {topic: taste}", Verdict.NOT_CHECKABLE),
     ],
 )

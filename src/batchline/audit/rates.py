@@ -52,7 +52,9 @@ def audit_decode_rate(claim: Sourced[DecodeRate], ctx: Context) -> Outcome:
     )
     total = c.total_tok_per_s
     verdict, reason = _judge(c, total, bound, num_chips)
-    if c.num_chips is None and needed > 1:
+    if c.num_chips is not None and needed > c.num_chips:
+        verdict, reason = Verdict.NEEDS_CHIPS, f"its weights alone need {needed} chips"
+    elif c.num_chips is None and needed > 1:
         reason += f"; its weights need {needed} chips"
     return Outcome(
         verdict=verdict,
@@ -160,7 +162,7 @@ def audit_first_token(claim: Sourced[FirstToken], ctx: Context) -> Outcome:
         )
     least = prefill_bound_s(model.architecture.value, c.input_tokens, peak)
     return Outcome(
-        verdict=Verdict.WITHIN_BOUND if c.ttft_s >= least else Verdict.IMPOSSIBLE,
+        verdict=_judge_first_token(c, least),
         reason=f"{c.input_tokens:,} prompt tokens take at least {duration(least)}",
         arithmetic=(
             f"{si(least * peak, 'FLOP')} of prefill / {si(peak, 'FLOP/s')} = {duration(least)}; "
@@ -171,6 +173,12 @@ def audit_first_token(claim: Sourced[FirstToken], ctx: Context) -> Outcome:
         expected=least,
         unit="s",
     )
+
+
+def _judge_first_token(c: FirstToken, least_s: float) -> Verdict:
+    if c.ttft_s >= least_s:
+        return Verdict.WITHIN_BOUND
+    return Verdict.NEEDS_CHIPS if c.num_chips is None else Verdict.IMPOSSIBLE
 
 
 def audit_scaling(claim: Sourced[Scaling], ctx: Context) -> Outcome:
