@@ -9,7 +9,6 @@ from batchline.audit.findings import Outcome, Verdict
 from batchline.catalog.records import Chip, Model
 from batchline.catalog.records.claim import DecodeRate, FirstToken, Scaling
 from batchline.performance import (
-    BYTES_PER_VALUE,
     SAME_WIDTH,
     DecodeBound,
     Roof,
@@ -26,6 +25,9 @@ PUBLISHED_ACCEPTANCE: Final = "EAGLE-3 on a 70B model: 5.0 to 6.5"
 arXiv 2503.01840, table 1). Context for the reader: text that copies its prompt goes higher, so no
 acceptance length is ruled out."""
 
+SMALLEST_STORED: Final = "int4"
+"""Weights of unstated precision may be stored in as little (AWQ, GPTQ, MXFP4): it bounds least."""
+
 SLOPE_TOLERANCE: Final = 0.1
 """A log-log slope this close to the stated exponent counts as that exponent; our choice."""
 
@@ -36,7 +38,7 @@ def audit_decode_rate(claim: Sourced[DecodeRate], ctx: Context) -> Outcome:
     if c.chip is None:
         return _no_hardware(claim, c.output_tok_per_s, "tok/s")
     chip, model = ctx.facts.chip(c.chip), ctx.facts.model(c.model)
-    precision = c.precision or _lowest_native(chip)
+    precision = c.precision or SMALLEST_STORED
     needed = _chips_for_weights(model, chip, precision)
     num_chips = c.num_chips or needed
     bound = decode_bound(
@@ -60,7 +62,7 @@ def audit_decode_rate(claim: Sourced[DecodeRate], ctx: Context) -> Outcome:
         verdict=verdict,
         reason=reason,
         arithmetic=(
-            f"{precision}{'' if c.precision else ' (not stated; the smallest native)'}: "
+            f"{precision}{'' if c.precision else ' (not stated; the smallest stored)'}: "
             f"{_decode_line(c, total, bound, chip, num_chips)}"
         ),
         basis=Basis.of(
@@ -143,7 +145,7 @@ def audit_first_token(claim: Sourced[FirstToken], ctx: Context) -> Outcome:
     if c.chip is None:
         return _no_hardware(claim, c.ttft_s, "s")
     chip, model = ctx.facts.chip(c.chip), ctx.facts.model(c.model)
-    precision = c.precision or _lowest_native(chip)
+    precision = c.precision or SMALLEST_STORED
     num_chips = c.num_chips or _chips_for_weights(model, chip, precision)
     peak = num_chips * _peak(chip, precision).value
     basis = Basis.of(claim, model.architecture, _peak(chip, precision))
@@ -215,12 +217,6 @@ def _no_hardware(claim: Sourced[object], claimed: float, unit: str) -> Outcome:
 
 def _chips_for_weights(model: Model, chip: Chip, precision: str) -> int:
     return chips_needed(weight_bytes(model.num_parameters, precision), chip.memory_bytes.value)
-
-
-def _lowest_native(chip: Chip) -> str:
-    """The smallest precision the chip computes in: the reading that bounds least."""
-    known = [p for p in chip.peak_dense_flop_per_s if p in BYTES_PER_VALUE]
-    return min(known, key=lambda p: (BYTES_PER_VALUE[p], p != "fp8"))
 
 
 def _peak(chip: Chip, precision: str) -> Sourced[float]:
