@@ -128,6 +128,11 @@ def claim(body: str, claim_id: str = "c") -> str:
             "precision: fp8, input_tokens: 1000}",
             Verdict.NEEDS_CHIPS,
         ),
+        (
+            "kv_room: {kv_room_gb: 10, model: gpt-oss-120b, chip: b200, precision: fp4, "
+            "num_concurrent: 64, sequence_tokens: 8192}",
+            Verdict.WITHIN_BOUND,
+        ),
         ("statement: {topic: taste}", Verdict.NOT_CHECKABLE),
     ],
 )

@@ -5,7 +5,7 @@ from typing import Final
 from batchline.audit.arithmetic import duration, figure, plain, si
 from batchline.audit.context import Context, spec_figure
 from batchline.audit.findings import Outcome, Verdict
-from batchline.catalog.records import Chip, System
+from batchline.catalog.records import Chip, Model, System
 from batchline.catalog.records.claim import Fit, KvRoom, Spec, StepTime
 from batchline.errors import CatalogError
 from batchline.performance import (
@@ -158,7 +158,7 @@ def audit_kv_room(claim: Sourced[KvRoom], ctx: Context) -> Outcome:
     per_token = {p: model.kv_bytes_per_token(BYTES_PER_VALUE[p]) for p in ("bf16", "fp8")}
     tokens = {p: kv_capacity_tokens(c.kv_room_bytes, b) for p, b in per_token.items()}
     return Outcome(
-        verdict=_kv_verdict(c, room, tokens["fp8"]),
+        verdict=_kv_verdict(c, room, model),
         reason=_kv_reason(c, tokens),
         arithmetic=(
             f"{si(c.kv_room_bytes, 'B')} / {per_token['bf16']:,.0f} B per token (bf16) = "
@@ -171,15 +171,16 @@ def audit_kv_room(claim: Sourced[KvRoom], ctx: Context) -> Outcome:
     )
 
 
-def _kv_verdict(c: KvRoom, room_bytes: float, most_tokens: int) -> Verdict:
+def _kv_verdict(c: KvRoom, room_bytes: float, model: Model) -> Verdict:
     if c.kv_room_bytes > room_bytes:
         return Verdict.IMPOSSIBLE
     if c.num_concurrent is None:
         return Verdict.WITHIN_BOUND
     if c.sequence_tokens is None:
         return Verdict.NOT_COMPARABLE
-    needed = c.num_concurrent * c.sequence_tokens
-    return Verdict.WITHIN_BOUND if needed <= most_tokens else Verdict.IMPOSSIBLE
+    least = model.architecture.value.kv_bytes(c.sequence_tokens, BYTES_PER_VALUE["fp4"])
+    fits = c.num_concurrent * least <= c.kv_room_bytes
+    return Verdict.WITHIN_BOUND if fits else Verdict.IMPOSSIBLE
 
 
 def _kv_reason(c: KvRoom, tokens: dict[str, int]) -> str:
