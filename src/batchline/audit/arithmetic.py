@@ -25,6 +25,8 @@ def plain(value: float) -> str:
     """
     if value == 0:
         return "0"
+    if not 1e-9 <= abs(value) <= 1e18:
+        return f"{value:.2e}"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     text = f"{round(value, digits):,.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

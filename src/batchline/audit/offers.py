@@ -145,7 +145,7 @@ def audit_listing(claim: Sourced[Listing], ctx: Context) -> Outcome:
     right = len(c.models) - len(wrong) - len(unknown)
     return Outcome(
         verdict=_listing_verdict(wrong, changed, unknown),
-        reason=_listing_reason(wrong, changed, unknown, provider),
+        reason=_listing_reason(wrong, changed, unknown, provider) or f"{word} at {provider.name}",
         arithmetic=(
             f"{right} of {len(c.models)} {word} on {day}, "
             f"{sum(v is c.listed for v in now.values())} on {ctx.as_of}"
@@ -170,7 +170,7 @@ def _listing_reason(
 ) -> str:
     if wrong or changed:
         return "; ".join(_fate(provider, m) for m in wrong or changed)
-    return f"no source tells of {', '.join(unknown)}" if unknown else f"at {provider.name}"
+    return f"no source tells of {', '.join(unknown)}" if unknown else ""
 
 
 def _fate(provider: Provider, model: str) -> str:

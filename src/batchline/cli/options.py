@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,15 +82,43 @@ def destination(out: Path | None) -> Iterator[TextIO]:
             sys.stdout.flush()
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as exc:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise InputError(f"stdout: cannot be written: {exc.strerror}") from exc
         return
-    partial = out.with_name(f".{out.name}.partial")
+    text = io.StringIO()
+    yield text
     try:
-        with partial.open("w", encoding="utf-8") as stream:
-            yield stream
-        partial.replace(out)
-    except OSError as exc:
+        _replace(out.resolve(), text.getvalue())
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or exc
+        raise InputError(f"{str(out)!r}: cannot be written: {reason}") from exc
+
+
+def _replace(target: Path, text: str) -> None:
+    """Write a regular file whole or not at all, keeping its mode; write into anything else."""
+    if target.is_dir():
+        raise IsADirectoryError(0, "Is a directory")
+    if target.exists() and not target.is_file():
+        target.write_text(text, "utf-8")
+        return
+    handle, name = tempfile.mkstemp(prefix=".batchline-", dir=target.parent)
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        partial.chmod(target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask())
+        partial.replace(target)
+    except OSError:
         partial.unlink(missing_ok=True)
-        raise InputError(f"{out}: cannot be written: {exc.strerror}") from exc
+        raise
+
+
+def _umask() -> int:
+    """Return the mask of new files; the only way to read it is to set it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def write_text(report: "RenderableType", out: Path | None) -> None:

@@ -75,8 +75,8 @@ def _findings(verdict: Verdict, findings: list[Finding]) -> Table:
         return _derived(findings)
     table = _grid(0, 1, 1)
     for finding in findings:
-        says, reason = finding.claim.says, finding.outcome.reason
-        table.add_row(Text(f"  {finding.claim.id}", "bold"), says, Text(reason, "dim"))
+        says, reason = Text(finding.claim.says), Text(finding.outcome.reason, "dim")
+        table.add_row(Text(f"  {finding.claim.id}", "bold"), says, reason)
     return table
 
 

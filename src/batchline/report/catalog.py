@@ -79,7 +79,7 @@ def _table(rows: list[Row]) -> Table:
     for row in rows:
         cells = (row.get(key) for key in keys)
         shown = ("-" if v is None else human(k, v) for k, v in zip(keys, cells, strict=True))
-        table.add_row(*shown)
+        table.add_row(*map(Text, shown))
     return table
 
 
@@ -274,7 +274,7 @@ def render_problems(problems: list[Problem], num_records: int) -> RenderableType
         group = [p for p in problems if p.sort == sort]
         parts.append(heading(f"{sort} ({len(group)})"))
         for p in group:
-            parts.append(Padding(f"{p.record}  {p.key}", (0, 0, 0, 2)))
+            parts.append(Padding(Text(f"{p.record}  {p.key}"), (0, 0, 0, 2)))
             parts.append(Padding(Text(p.message, style="dim"), (0, 0, 0, 4)))
     return Group(*parts)
 

@@ -65,6 +65,9 @@ _FORMATS: Final = (
     ("usd_per_hour", "${:,.4g}/h"),
     ("usd_per_mtok", "${:.4g}/M"),
     ("bytes_per_token", "{:,.0f} B"),
+    ("tok_per_s", "{:,.10g} tok/s"),
+    ("tok_per_min", "{:,.10g} tok/min"),
+    ("req_per_min", "{:,.10g} req/min"),
 )
 
 
