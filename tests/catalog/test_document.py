@@ -290,11 +290,15 @@ class PlainDumper(yaml.SafeDumper):
 
 
 words = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\x85\u2028\u2029\ufeff"),
+    st.characters(
+        exclude_categories=["Cs", "Cc", "Cf"],
+        exclude_characters="\u2028\u2029",
+        include_characters="\n\t",
+    ),
     max_size=20,
 ).filter(lambda word: not word.lstrip("-+.")[:1].isdigit())
-"""No breaks but line feeds, which PyYAML folds, and nothing that begins like a number: it writes
-YAML 1.1, which takes 1e12 for text."""
+"""Nothing that steers a terminal, no breaks but line feeds, which PyYAML folds, and nothing that
+begins like a number: it writes YAML 1.1, which takes 1e12 for text."""
 
 scalars = st.one_of(
     st.none(),
@@ -320,3 +324,9 @@ def test_what_pyyaml_writes_is_read_as_the_same_data(data: object) -> None:
 @pytest.mark.parametrize("scalar", ["1_", "1__0", "+5_", "1_.5", "1__0.5", "1_e5"])
 def test_an_underscore_in_a_number_is_text(scalar: str) -> None:
     assert parse_yaml(f"a: {scalar}\n", "f.yaml").data == {"a": scalar}
+
+
+@pytest.mark.parametrize("escape", ["\\e[31m", "\\x07", "\\u202e"])
+def test_what_steers_a_terminal_is_refused(escape: str) -> None:
+    with pytest.raises(InputError, match=r"f\.yaml:1: found the control character"):
+        parse_yaml(f'title: "a{escape}b"', "f.yaml")

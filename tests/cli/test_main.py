@@ -320,3 +320,66 @@ def test_a_closed_pipe_is_not_an_error() -> None:
     )
     assert shown.stderr == ""
     assert shown.returncode == 0
+
+
+@pytest.mark.parametrize("says", ["odd [/x] end", "[red]R[/red] [a]"])
+@pytest.mark.parametrize("rate", ["550", "40"])
+def test_brackets_are_text_not_markup(
+    capsys: pytest.CaptureFixture[str], claims_file: Path, says: str, rate: str
+) -> None:
+    stated = f"  - {{id: s, says: '{says}', source: s, statement: {{topic: t}}}}\n"
+    text = CLAIMS.replace("RATE", rate).replace("says: fast", f"says: '{says}'") + stated
+    claims_file.write_text(text, "utf-8")
+    assert out_of(capsys, "audit", "--all", str(claims_file), *DAY).count(says) == 2
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", "/etc/passwd/x", "z" * 300])
+def test_an_unusable_out_is_one_line(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert "cannot be written" in error_of(capsys, "audit", "-o", name, *DAY)
+
+
+def test_out_writes_through_a_link_and_keeps_the_mode(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    target, link = tmp_path / "real.txt", tmp_path / "link.txt"
+    target.write_text("old", "utf-8")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    out_of(capsys, "audit", "-o", str(link), *DAY)
+    assert link.is_symlink()
+    assert target.read_text("utf-8").startswith("Audit of")
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("rate", ["1.0e+308", "1.0e-300"])
+def test_extreme_figures_are_judged_not_fatal(
+    capsys: pytest.CaptureFixture[str], claims_file: Path, rate: str
+) -> None:
+    claims_file.write_text(CLAIMS.replace("RATE", rate), "utf-8")
+    assert "fast" in out_of(capsys, "audit", str(claims_file), *DAY)
+
+
+def test_a_rate_is_shown_in_tokens_per_second(capsys: pytest.CaptureFixture[str]) -> None:
+    text = out_of(capsys, "catalog", "show", "guide")
+    assert "2,100 tok/s" in text
+    assert "2100 s" not in text
+
+
+@pytest.mark.parametrize(("redirect", "code"), [("> /dev/full", 2), (">&-", 2), ("> /dev/null", 0)])
+def test_a_stdout_that_cannot_be_written_is_no_bug(redirect: str, code: int) -> None:
+    command = f"{sys.executable} -m batchline audit guide {redirect}"
+    shown = subprocess.run(
+        ["/bin/bash", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert shown.returncode == code, shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+def test_a_terminal_without_unicode_still_prints() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "batchline", "catalog", "check"],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert shown.returncode == 0, shown.stderr

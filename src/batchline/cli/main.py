@@ -4,6 +4,7 @@
 70 internal error   130 interrupted
 """
 
+import io
 import os
 import sys
 import traceback
@@ -35,6 +36,9 @@ def main() -> None:
     Plugins of pydantic are switched off: looking for them takes 10 ms of CPU.
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a letter shows "?"
     sys.exit(run(sys.argv[1:]))
 
 

@@ -77,6 +77,8 @@ def destination(out: Path | None) -> Iterator[TextIO]:
     A reader of stdout that has seen enough, such as `head`, is no error.
     """
     if out is None:
+        if sys.stdout is None:
+            raise InputError("stdout: is closed, expected somewhere to write")
         try:
             yield sys.stdout
             sys.stdout.flush()

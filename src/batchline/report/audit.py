@@ -102,7 +102,7 @@ def _times(outcome: Outcome) -> str:
     times = outcome.times_ratio
     if times is None or outcome.verdict not in _OVER or outcome.unit not in _SCALES:
         return ""
-    return f"{times:.2f}x"
+    return f"{times:.2f}x" if abs(times) < 1e4 else f"{times:.1e}x"
 
 
 _OVER: Final = {

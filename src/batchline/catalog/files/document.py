@@ -33,6 +33,9 @@ _WORDS: Final[dict[str, Any]] = {
     "-.inf": float("-inf"),
 }
 
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that steer a terminal or reorder its text."""
+
 _FIRST: Final = "0123456789+-.~nNtTfF"
 """What a scalar that is not text begins with; the empty one counts as null."""
 
@@ -136,6 +139,8 @@ class _Builder:
         line = event.start_mark.line + 1 if event.start_mark else 0
         self._refuse_extras(event, line)
         if isinstance(event, yaml.ScalarEvent):
+            if control := _CONTROL.search(event.value):
+                raise self._error(line, f"found the control character {control[0]!r}")
             is_text = not event.implicit[0] or event.value[:1] not in _FIRST
             value = event.value if is_text else _plain(event.value)
             self._scalar(value, event.value, line)
