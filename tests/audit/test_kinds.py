@@ -113,9 +113,9 @@ def claim(body: str, claim_id: str = "c") -> str:
             Verdict.WITHIN_BOUND,
         ),
         (
-            "decode_rate: {output_tok_per_s: 1000, model: llama-3.1-70b, num_concurrent: 32, "
+            "decode_rate: {output_tok_per_s: 1400, model: llama-3.1-70b, num_concurrent: 32, "
             "scope: aggregate, chip: h200, num_chips: 2, precision: bf16, context_tokens: 20000, "
-            "kv_precision: bf16, speculation: none}",
+            "kv_precision: fp8, speculation: none}",
             Verdict.IMPOSSIBLE,
         ),
         (
@@ -127,6 +127,12 @@ def claim(body: str, claim_id: str = "c") -> str:
             "first_token: {ttft_ms: 50, model: llama-3.1-70b, num_concurrent: 1, chip: h100, "
             "precision: fp8, input_tokens: 1000}",
             Verdict.NEEDS_CHIPS,
+        ),
+        (
+            "decode_rate: {output_tok_per_s: 73.2, model: qwen3-32b, num_concurrent: 416, scope: "
+            "per_request, chip: b200, num_chips: 2, precision: fp4, context_tokens: 14000, "
+            "kv_precision: fp8}",
+            Verdict.NOT_COMPARABLE,
         ),
         (
             "kv_room: {kv_room_gb: 10, model: gpt-oss-120b, chip: b200, precision: fp4, "
@@ -229,6 +235,11 @@ def test_a_rate_per_request_counts_for_every_request_where_it_is_priced(
             "refers to 'nobody', expected the id of a claim",
         ),
         (
+            "checks: [{source: s, histogram_cost: {series: [a], price: h, token_price: t, "
+            "histogram: [{num_concurrent: 1, share_ratio: 0.4}]}}]",
+            "has shares of 0.4 in all, expected 1",
+        ),
+        (
             "checks: [{source: s, price_mix: {token_price: t, offer: none, "
             "num_input_per_output: 1}}]",
             "refers to 'none', expected an offer of Groq",
@@ -240,6 +251,9 @@ def test_a_defect_that_refers_to_nothing_is_named(
 ) -> None:
     price = "provider: groq, model: x, input_usd_per_mtok: 1, output_usd_per_mtok: 1"
     text = two_rates("aggregate", "statement: {topic: t}") + claim(f"token_price: {{{price}}}", "t")
+    text += claim(
+        "hourly_price: {provider: verda, chip: h100, usd_per_hour: 2, purchase: spot}", "h"
+    )
     with pytest.raises(CatalogError, match="defect D1: ") as caught:
         audit_text(f"{text}defects:\n  - {{id: D1, title: t, {defect}}}\n")
     assert complaint in str(caught.value)

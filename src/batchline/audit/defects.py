@@ -105,6 +105,9 @@ def check_histogram_cost(check: Sourced[HistogramCost], ctx: Context) -> Outcome
     token = ctx.asserted(c.token_price, TokenPriceClaim)
     api = token.value.output_usd_per_mtok
     curve = ctx.curve(c.series)
+    whole = sum(b.share_ratio for b in c.histogram)
+    if abs(whole - 1) > 1e-6:
+        raise CatalogError(f"its histogram has shares of {whole:g} in all, expected 1")
     rate = sum(b.share_ratio * curve.rate_tok_per_s(b.num_concurrent) for b in c.histogram)
     cpm = cpm_usd_per_mtok(hour.value.usd_per_hour, rate)
     middle = _median(c)

@@ -9,6 +9,7 @@ from batchline.audit.findings import Outcome, Verdict
 from batchline.catalog.records import Chip, Model
 from batchline.catalog.records.claim import DecodeRate, FirstToken, Scaling
 from batchline.performance import (
+    BYTES_PER_VALUE,
     SAME_WIDTH,
     DecodeBound,
     Roof,
@@ -56,6 +57,8 @@ def audit_decode_rate(claim: Sourced[DecodeRate], ctx: Context) -> Outcome:
     verdict, reason = _judge(c, total, bound, num_chips)
     if c.num_chips is not None and needed > c.num_chips:
         verdict, reason = Verdict.NEEDS_CHIPS, f"its weights alone need {needed} chips"
+    elif queue := _queue(c, model, num_chips * chip.memory_bytes.value, precision):
+        verdict, reason = Verdict.NOT_COMPARABLE, queue
     elif c.num_chips is None and needed > 1:
         reason += f"; its weights need {needed} chips"
     return Outcome(
@@ -74,6 +77,20 @@ def audit_decode_rate(claim: Sourced[DecodeRate], ctx: Context) -> Outcome:
         claimed=total,
         expected=bound.output_tok_per_s,
         unit="tok/s",
+    )
+
+
+def _queue(c: DecodeRate, model: Model, memory_bytes: float, precision: str) -> str:
+    """Say that the requests cannot all be in one batch, where their KV cache does not fit."""
+    each = model.architecture.value.kv_bytes(
+        c.context_tokens or 0, BYTES_PER_VALUE[c.kv_precision or "fp4"]
+    )
+    free = memory_bytes - weight_bytes(model.num_parameters, precision)
+    if c.num_concurrent * each <= free:
+        return ""
+    return (
+        f"the KV cache holds {int(free // each)} of {c.num_concurrent} requests of "
+        f"{c.context_tokens:,} tokens, so they queue: the batch is not what is said"
     )
 
 

@@ -147,7 +147,7 @@ def _offers(catalog: Catalog, as_of: date) -> Iterator[Row]:
 
 def _listed(offer: Offer, as_of: date) -> str:
     listed = offer.is_listed_on(as_of)
-    if listed is False and offer.deprecated_on:
+    if listed is False and offer.deprecated_on and as_of >= offer.deprecated_on.value.start:
         return f"gone {offer.deprecated_on.value}"
     return {True: "yes", False: "no", None: "unknown"}[listed]
 
