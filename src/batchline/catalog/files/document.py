@@ -113,7 +113,10 @@ def parse_yaml(text: str, name: str) -> Document:
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         line = mark.line + 1 if mark else 1
-        raise InputError(f"{name}:{line}: not YAML: {exc.problem or exc.context}") from exc
+        problem = exc.problem or exc.context or ""
+        if "nesting depth" in problem:  # libyaml 0.2.6 looks ahead of the events it gives
+            raise InputError(f"{name}:{line}: nested deeper than {MAX_DEPTH} levels") from exc
+        raise InputError(f"{name}:{line}: not YAML: {problem}") from exc
     except yaml.YAMLError as exc:
         reason = str(exc).splitlines()[0]
         raise InputError(f"{name}: not YAML: {reason}") from exc
