@@ -26,7 +26,7 @@ def test_every_defect_is_listed_and_shown_or_flagged(audit_guide: Auditing) -> N
 
 def test_only_what_arithmetic_cannot_show_is_flagged_alone(audit_guide: Auditing) -> None:
     flagged = {d.defect.id for d in audit_guide().defects if not d.is_shown}
-    assert flagged == {"F10", "F21", "F24", "F30", "F31", "F32", "F35", "F36"}
+    assert flagged == {"F10", "F21", "F24", "F30", "F31", "F32", "F33", "F35", "F36"}
 
 
 @pytest.mark.parametrize(
@@ -261,3 +261,17 @@ def test_a_later_sunset_in_the_catalog_changes_listings_and_prices(
     assert outcome(changed, "R112").arithmetic.startswith("5 of 8 listed on 2026-04-28")
     assert outcome(changed, "R087").verdict is not Verdict.CONTRADICTED
     assert "was gone on 2025-01-17" not in outcome(changed, "R087").reason
+
+
+def test_an_error_that_changes_nothing_shows_nothing(audit_guide: Auditing) -> None:
+    free = audit_guide(
+        ("usd_per_hour: 2.904", "usd_per_hour: 0.01"), ("error_ratio: 0.3", "error_ratio: 0.01")
+    )
+    assert not is_shown(free, "F28")
+    assert "from always to always" in defect_lines(free, "F28")
+
+
+def test_a_flat_series_of_open_scope_says_nothing_of_scaling(audit_guide: Auditing) -> None:
+    assert outcome(audit_guide(), "R058").verdict is Verdict.NOT_COMPARABLE
+    stated = audit_guide(("scope: unstated", "scope: aggregate"))
+    assert outcome(stated, "R058").verdict is Verdict.AGREES

@@ -36,7 +36,7 @@ from batchline.catalog.records.claim import (
     TokenPriceClaim,
 )
 from batchline.catalog.records.offer import TokenPrice
-from batchline.cost import Crossing, RateCurve, cpm_usd_per_mtok, required_tok_per_s
+from batchline.cost import Crossing, cpm_usd_per_mtok, required_tok_per_s
 from batchline.errors import CatalogError
 from batchline.performance import chips_needed, weight_bytes
 from batchline.provenance import Basis, Interest, Sourced
@@ -55,11 +55,12 @@ def check_break_even(check: Sourced[BreakEven], ctx: Context) -> Outcome:
     usd_per_mtok = _with_input(token.value, c.num_input_per_output)
     need = required_tok_per_s(hour.value.usd_per_hour, usd_per_mtok, c.busy_ratio)
     base, found = curve.crossing(plain_need), curve.crossing(need)
-    band = _band(curve, need, c.error_ratio)
-    moved = _moved(base, found) or bool(band)
+    best = curve.scaled(1 + c.error_ratio).crossing(need)
+    worst = curve.scaled(1 - c.error_ratio).crossing(need)
+    moved = _moved(base, found) or _moved(best, worst)
     return Outcome(
         verdict=Verdict.CONTRADICTED if moved else Verdict.AGREES,
-        reason=f"break-even {found}{band}; {_scenario(c)}",
+        reason=f"break-even {found}{_band(c, best, worst)}; {_scenario(c)}",
         arithmetic=(
             f"{figure(hour.value.usd_per_hour, '$/h')} = {figure(usd_per_mtok, '$/M')} at "
             f"{need:,.0f} tok/s -> {found}; all busy, output only: {base}"
@@ -84,11 +85,10 @@ def _scenario(c: BreakEven) -> str:
     return f"{100 * c.busy_ratio:g} % busy{mix}"
 
 
-def _band(curve: RateCurve, need: float, error: float) -> str:
-    if not error:
+def _band(c: BreakEven, best: Crossing, worst: Crossing) -> str:
+    if not c.error_ratio:
         return ""
-    best, worst = curve.scaled(1 + error).crossing(need), curve.scaled(1 - error).crossing(need)
-    return f", from {best} to {worst} if the rates are {100 * error:g} % off"
+    return f", from {best} to {worst} if the rates are {100 * c.error_ratio:g} % off"
 
 
 def _moved(base: Crossing, found: Crossing) -> bool:

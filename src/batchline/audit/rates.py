@@ -106,7 +106,7 @@ def _judge(c: DecodeRate, total: float, bound: DecodeBound, num_chips: int) -> t
         return Verdict.IMPOSSIBLE, f"{plain(by_flop)}x the dense FLOP/s of {_chips(num_chips)}"
     if by_memory > 1:
         return _judge_speculation(c, by_memory, num_chips)
-    return _judge_within(c, total, by_memory)
+    return _judge_within(c, total, bound)
 
 
 def _judge_speculation(c: DecodeRate, times: float, num_chips: int) -> tuple[Verdict, str]:
@@ -125,7 +125,7 @@ def _judge_speculation(c: DecodeRate, times: float, num_chips: int) -> tuple[Ver
     return Verdict.NEEDS_SPECULATION, f"none declared: {escape}"
 
 
-def _judge_within(c: DecodeRate, total: float, share: float) -> tuple[Verdict, str]:
+def _judge_within(c: DecodeRate, total: float, bound: DecodeBound) -> tuple[Verdict, str]:
     """Judge a rate below its bounds; one whose scope is open is two different claims."""
     if c.scope == "unstated" and c.num_concurrent > 1:
         each, all_together = total / c.num_concurrent, total * c.num_concurrent
@@ -133,7 +133,8 @@ def _judge_within(c: DecodeRate, total: float, share: float) -> tuple[Verdict, s
             f"per request or in sum? In sum each of {c.num_concurrent} gets {plain(each)} tok/s; "
             f"per request they make {plain(all_together)}"
         )
-    return Verdict.WITHIN_BOUND, f"{plain(100 * share)} % of the bandwidth bound"
+    share = plain(100 * total / bound.output_tok_per_s)
+    return Verdict.WITHIN_BOUND, f"{share} % of the bound by {bound.limited_by}"
 
 
 def _decode_line(
@@ -206,10 +207,16 @@ def audit_scaling(claim: Sourced[Scaling], ctx: Context) -> Outcome:
     curve = ctx.curve(c.series)
     slopes = curve.exponents()
     holds = all(abs(s - c.exponent_ratio) <= SLOPE_TOLERANCE for s in slopes)
+    rates = [ctx.asserted(ref, DecodeRate).value for ref in c.series]
+    is_open = any(r.scope == "unstated" and r.num_concurrent > 1 for r in rates)
+    agreed = Verdict.NOT_COMPARABLE if is_open else Verdict.AGREES
+    scope = "; per request or in sum?" if is_open else ""
     (first_n, first), (last_n, last) = curve.points[0], curve.points[-1]
     return Outcome(
-        verdict=Verdict.AGREES if holds else Verdict.CONTRADICTED,
-        reason=f"slopes {', '.join(f'{s:.3f}' for s in slopes)}; claimed {c.exponent_ratio:g}",
+        verdict=agreed if holds else Verdict.CONTRADICTED,
+        reason=(
+            f"slopes {', '.join(f'{s:.3f}' for s in slopes)}; claimed {c.exponent_ratio:g}{scope}"
+        ),
         arithmetic=(
             f"{plain(last_n / first_n)}x the batch gives {plain(last)} / {plain(first)} = "
             f"{plain(last / first)}x the throughput"
