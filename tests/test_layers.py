@@ -49,7 +49,7 @@ def test_the_pure_layers_load_no_reader_and_no_terminal() -> None:
 
 @pytest.mark.parametrize(
     ("name", "library"),
-    [("batchline.catalog.files.reading", "pydantic"), ("batchline.catalog.files.document", "yaml")],
+    [("batchline.catalog.files.reading", "pydantic"), ("batchline.documents.document", "yaml")],
 )
 def test_a_library_that_is_loaded_is_noticed(name: str, library: str) -> None:
     assert library in loaded_by(name) & HEAVY

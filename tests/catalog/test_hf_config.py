@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchline.catalog import Catalog
-from batchline.catalog.files.document import parse_yaml
 from batchline.catalog.files.hf_config import architecture_of, model_record_text, proposed_id
 from batchline.catalog.files.hf_fields import MAX_COUNT, parse_config
 from batchline.catalog.files.hf_layers import FAMILIES, WRAPPERS
 from batchline.catalog.files.model import ModelFile
 from batchline.catalog.files.reading import validate
 from batchline.catalog.records import Architecture, Model
+from batchline.documents.document import parse_yaml
 from batchline.errors import InputError
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"

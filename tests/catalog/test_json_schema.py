@@ -6,8 +6,8 @@ import pytest
 
 from batchline.catalog import BUILT_IN, KINDS
 from batchline.catalog.files import json_schema
-from batchline.catalog.files.document import parse_yaml, read_text
 from batchline.catalog.files.kinds import SCHEMAS
+from batchline.documents.document import parse_yaml, read_text
 from tests.conftest import minimal
 
 FILES = sorted(BUILT_IN.glob("*/*.yaml"))

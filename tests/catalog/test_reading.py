@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchline.catalog import BUILT_IN, KINDS, read_record
-from batchline.catalog.files.document import Document, parse_yaml, read_text
 from batchline.catalog.files.kinds import SCHEMAS
 from batchline.catalog.files.reading import validate
+from batchline.documents.document import Document, parse_yaml, read_text
 from batchline.errors import CatalogError, InputError
 from tests.conftest import MINIMAL, SOURCES, minimal
 

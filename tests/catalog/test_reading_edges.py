@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from batchline.catalog.files.document import parse_yaml
 from batchline.catalog.files.kinds import SCHEMAS
 from batchline.catalog.files.reading import validate
+from batchline.documents.document import parse_yaml
 from batchline.errors import CatalogError, InputError
 from tests.conftest import minimal
 

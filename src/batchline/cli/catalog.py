@@ -108,11 +108,11 @@ def add_model(
     ] = None,
 ) -> None:
     """Turn a Hugging Face config.json into a model record, on stdout or in a catalog."""
-    from batchline.catalog.files.document import read_text
     from batchline.catalog.files.hf_config import (
         model_record_text,
         proposed_id,
     )
+    from batchline.documents.document import read_text
 
     if folder is not None and out is not None:
         raise InputError("found both --into and --out, expected one of them")

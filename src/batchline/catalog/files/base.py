@@ -4,20 +4,14 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
-from annotated_types import Gt, MinLen
-from pydantic import (
-    AllowInfNan,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    StringConstraints,
-    WithJsonSchema,
-    model_validator,
-)
+from annotated_types import MinLen
+from pydantic import PlainValidator, StringConstraints, WithJsonSchema, model_validator
 
+from batchline.documents import File
+from batchline.documents.schema import Positive, PositiveInt, Text
+from batchline.errors import CatalogError
 from batchline.provenance import Grade, Interest, Period, Source, Sourced, prefer
 
 V = TypeVar("V", covariant=True)
@@ -37,27 +31,14 @@ def _period(value: object) -> Period:
     raise ValueError("expected a date such as 2026-04-28 or 2026-04")
 
 
-FINITE = AllowInfNan(allow_inf_nan=False)
-
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Name = Annotated[str, StringConstraints(pattern=r"^[!-~]+$")]
-RecordId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Quote = Annotated[str, StringConstraints(max_length=MAX_QUOTE)]
 Day = Annotated[
     Period,
     PlainValidator(_period),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}(-[0-9]{2})?$"}),
 ]
-Positive = Annotated[float, Gt(0), FINITE]
-PositiveInt = Annotated[int, Gt(0)]
-Money = Annotated[float, Field(ge=0), FINITE]
 Precision = Literal["fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp6", "fp4", "int4"]
-
-
-class File(BaseModel):
-    """Base of every part of a file: unknown keys are errors, types are not guessed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class SourceEntry(File):
@@ -120,6 +101,9 @@ Switches = Annotated[tuple[Entry[bool], ...], MinLen(1)]
 
 class RecordFile(File):
     """A file that holds one record, or the records of one publisher."""
+
+    entry_keys: ClassVar[frozenset[str]] = frozenset(Entry.model_fields) | {"sparsity"}
+    error: ClassVar[type[CatalogError]] = CatalogError
 
     sources: Annotated[dict[str, SourceEntry], MinLen(1)]
 

@@ -10,15 +10,14 @@ from batchline.catalog.files.base import (
     Counts,
     Days,
     Entry,
-    Positive,
     Precision,
     Quantities,
     RecordFile,
     Resolver,
-    Text,
     Texts,
 )
 from batchline.catalog.records import Chip, System
+from batchline.documents.schema import Positive, Text
 from batchline.provenance import Sourced
 
 DENSE_WORDS = ("dense", "without sparsity", "w/o sparsity")

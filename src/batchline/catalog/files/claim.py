@@ -5,10 +5,11 @@ from typing import Annotated, Self, cast
 from annotated_types import MinLen
 from pydantic import model_validator
 
-from batchline.catalog.files.base import Citation, File, Name, RecordFile, Resolver, Text, Texts
+from batchline.catalog.files.base import Citation, Name, RecordFile, Resolver, Texts
 from batchline.catalog.records import Claim, ClaimSet, Defect
 from batchline.catalog.records import check as checks
 from batchline.catalog.records import claim as kinds
+from batchline.documents.schema import File, Text
 
 
 class ClaimEntry(Citation):

@@ -5,17 +5,9 @@ from typing import Annotated, Literal
 from annotated_types import MinLen
 from pydantic import Field
 
-from batchline.catalog.files.base import (
-    Counts,
-    Entry,
-    File,
-    RecordFile,
-    Resolver,
-    Switches,
-    Text,
-    Texts,
-)
+from batchline.catalog.files.base import Counts, Entry, RecordFile, Resolver, Switches, Texts
 from batchline.catalog.records import Engine, Scheduler
+from batchline.documents.schema import File, Text
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Admission = Literal["optimistic", "no_evict", "static_batch"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, NoReturn, TypeVar
 
-from batchline.catalog.files.document import MAX_BYTES
+from batchline.documents.document import MAX_BYTES
 from batchline.errors import InputError
 
 K = TypeVar("K", str, int)

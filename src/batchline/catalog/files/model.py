@@ -5,11 +5,11 @@ from batchline.catalog.files.base import (
     Quantities,
     RecordFile,
     Resolver,
-    Text,
     TextLists,
     Texts,
 )
 from batchline.catalog.records import Architecture, Model
+from batchline.documents.schema import Text
 
 
 class ArchitectureEntry(Citation):

@@ -6,19 +6,13 @@ from annotated_types import MinLen
 from pydantic import Field, model_validator
 
 from batchline.catalog.files.base import (
-    FINITE,
     Citation,
     Counts,
     Days,
     Entry,
-    File,
-    Money,
-    Positive,
     Quantities,
     RecordFile,
-    RecordId,
     Resolver,
-    Text,
     TextLists,
     Texts,
 )
@@ -35,9 +29,8 @@ from batchline.catalog.records import (
     TokenOffer,
     TokenPrice,
 )
+from batchline.documents.schema import FINITE, File, Money, Positive, RecordId, Share, Text
 from batchline.provenance import Period, Sourced
-
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class CapabilityEntry(Entry[Text]):

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchline.catalog.files.document import (
+from batchline.documents.document import (
     MAX_BYTES,
     MAX_DEPTH,
     Document,
