@@ -7,13 +7,13 @@ BIN := $(VENV)/bin
 .PHONY: help demo check test bench accuracy soak schema clean
 
 help:
-	@echo "make demo      set up, then audit the guide"
+	@echo "make demo      set up, then decide where a support chat should run"
 	@echo "make test      set up, then run every test"
 	@echo "make check     format, lint, types, layers, schema freshness"
-	@echo "make bench     speed of start-up and loading, as CPU time"
-	@echo "make accuracy  bounds against published measurements (needs ../shared/data)"
+	@echo "make bench     speed of start-up, loading and trace reading, as CPU time"
+	@echo "make accuracy  bounds and predictions against measurements (needs ../shared/data)"
 	@echo "make soak      long fuzzing of the readers"
-	@echo "make schema    regenerate the catalog's JSON Schemas"
+	@echo "make schema    regenerate JSON Schemas and the page of rules"
 	@echo "make clean     remove what make created"
 
 $(VENV)/.base:
@@ -34,7 +34,7 @@ $(VENV)/.dev: $(VENV)/.installed
 	@touch $@
 
 demo: $(VENV)/.installed
-	@$(BIN)/batchline audit guide
+	@$(BIN)/batchline decide examples/support-chat.yaml || [ $$? -eq 3 ]
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check
@@ -42,21 +42,27 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m batchline.catalog.files.json_schema --check
+	$(BIN)/python -m batchline.workload.json_schema --check
+	$(BIN)/python -m batchline.report.rules --check
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest --cov
 
 accuracy: $(VENV)/.installed
 	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/efficiencies.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/trace_profile.py
 
 soak: $(VENV)/.dev
-	$(BIN)/python -m pytest --hypothesis-profile=soak tests/catalog
+	$(BIN)/python -m pytest --hypothesis-profile=soak tests/catalog tests/workload
 
 schema: $(VENV)/.installed
 	$(BIN)/python -m batchline.catalog.files.json_schema
+	$(BIN)/python -m batchline.workload.json_schema
+	$(BIN)/python -m batchline.report.rules
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -14,6 +14,9 @@ TOKENS_PER_MTOK: Final = 1_000_000
 
 BASE_SUFFIXES: Final = (
     "s",
+    "ps",
+    "ps_per_step",
+    "ps_per_token",
     "hz",
     "cycles",
     "bytes",
@@ -31,7 +34,12 @@ BASE_SUFFIXES: Final = (
     "req_per_min",
     "usd",
     "usd_per_hour",
+    "usd_per_kwh",
+    "usd_per_month",
     "usd_per_mtok",
+    "usd_per_mtok_blended",
+    "usd_per_mtok_output",
+    "usd_per_request",
     "watts",
     "ratio",
 )

@@ -1,6 +1,7 @@
 """Run a command and turn what happened into an exit code.
 
 0 done   1 no feasible option, or problems found with --strict   2 bad input
+3 inconclusive: an unknown fact or too even odds decide   4 only offers with stale prices remain
 70 internal error   130 interrupted
 """
 
@@ -14,6 +15,9 @@ import typer
 
 from batchline.cli.audit import audit_command
 from batchline.cli.catalog import catalog_app
+from batchline.cli.decide import compare_command, decide_command, why_command
+from batchline.cli.init import init_command
+from batchline.cli.profile import profile_command
 from batchline.errors import BatchlineError, InfeasibleError
 
 EXIT_DONE, EXIT_INFEASIBLE, EXIT_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 2, 70, 130
@@ -26,6 +30,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("init")(init_command)
+app.command("profile")(profile_command)
+app.command("decide")(decide_command)
+app.command("why")(why_command)
+app.command("compare")(compare_command)
 app.command("audit")(audit_command)
 app.add_typer(catalog_app, name="catalog")
 

@@ -4,8 +4,10 @@ Log-log is the default, since rates follow a power of concurrency between points
 beside it where the two differ. Nothing is extrapolated past the last point.
 """
 
+from __future__ import annotations
+
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -34,14 +36,14 @@ class RateCurve:
     points: tuple[tuple[int, float], ...]
 
     @classmethod
-    def through(cls, points: Iterable[tuple[int, float]]) -> "RateCurve":
+    def through(cls, points: Iterable[tuple[int, float]]) -> RateCurve:
         """Return the curve through `points`, in any order; two at one concurrency are refused."""
         ordered = tuple(sorted(points))
         if len({n for n, _ in ordered}) != len(ordered):
             raise ValueError("two rates at one concurrency, expected one")
         return cls(ordered)
 
-    def scaled(self, factor: float) -> "RateCurve":
+    def scaled(self, factor: float) -> RateCurve:
         """Return the curve with every rate multiplied."""
         return RateCurve(tuple((n, rate * factor) for n, rate in self.points))
 
@@ -57,6 +59,25 @@ class RateCurve:
             if num_concurrent <= n1:
                 return r0 * math.pow(num_concurrent / n0, _slope(n0, r0, n1, r1))
         raise ValueError(f"{num_concurrent} is past the last point, {self.points[-1][0]}")
+
+    def mean_rate_tok_per_s(self, shares_ratio: Mapping[int, float]) -> float:
+        """Return the mean rate over a histogram of concurrency; idle time counts, at no rate.
+
+        >>> guide = RateCurve.through([(1, 550), (8, 3200), (32, 8000), (64, 12_000)])
+        >>> round(guide.mean_rate_tok_per_s({0: 0.55, 16: 0.45}))
+        2277
+        """
+        return sum(share * self.rate_tok_per_s(n) for n, share in shares_ratio.items())
+
+    def charged_with_prefill(
+        self, input_tokens_per_output_token: float, prefill_tok_per_s: float
+    ) -> RateCurve:
+        """Return the output rates left once prompts take their turn on the same chips.
+
+        An output token then takes 1 / rate and the prefill of its share of the prompt.
+        """
+        per_token_s = input_tokens_per_output_token / prefill_tok_per_s
+        return RateCurve(tuple((n, 1 / (1 / rate + per_token_s)) for n, rate in self.points))
 
     def exponents(self) -> tuple[float, ...]:
         """Return the log-log slope of each stretch; 1 is proportional to concurrency."""

@@ -1,5 +1,6 @@
 """How long a step takes on a platform, whether it fits, and what no platform can beat."""
 
+from batchline.performance.admission import Room, room_for
 from batchline.performance.bounds import (
     DecodeBound,
     Roof,
@@ -12,30 +13,67 @@ from batchline.performance.bounds import (
     prefill_bound_s,
     prefill_flop,
 )
+from batchline.performance.deployment import Deployment, Purchase
+from batchline.performance.efficiency import Efficiency, efficiency_of
+from batchline.performance.gpu import gpu_curve, mean_times
+from batchline.performance.gpu_step import compute_precision, gpu_step_cost
 from batchline.performance.memory import (
     BYTES_PER_VALUE,
     SAME_WIDTH,
+    DoesNotFit,
+    WeightBytes,
     chips_needed,
     kv_capacity_tokens,
     max_concurrency,
+    stored_weight_bytes,
     weight_bytes,
 )
+from batchline.performance.occupancy import Occupancy, occupancy
+from batchline.performance.service import service_curve
+from batchline.performance.serving import Band, ServingCurve
+from batchline.performance.step import StepCost, StepShape, StepTime
+from batchline.performance.table import table_curve
+from batchline.performance.tail import TAIL_RATIOS, tail_ratio
 
 __all__ = [
     "BYTES_PER_VALUE",
     "SAME_WIDTH",
+    "TAIL_RATIOS",
+    "Band",
     "DecodeBound",
+    "Deployment",
+    "DoesNotFit",
+    "Efficiency",
+    "Occupancy",
+    "Purchase",
     "Roof",
+    "Room",
+    "ServingCurve",
+    "StepCost",
+    "StepShape",
+    "StepTime",
+    "WeightBytes",
     "all_reduce_bound_s",
     "arithmetic_bound_tok_per_s",
     "chips_needed",
+    "compute_precision",
     "decode_bound",
     "decode_bound_tok_per_s",
     "decode_step_bound_s",
+    "efficiency_of",
+    "gpu_curve",
+    "gpu_step_cost",
     "kv_capacity_tokens",
     "max_concurrency",
     "max_prompt_tokens",
+    "mean_times",
+    "occupancy",
     "prefill_bound_s",
     "prefill_flop",
+    "room_for",
+    "service_curve",
+    "stored_weight_bytes",
+    "table_curve",
+    "tail_ratio",
     "weight_bytes",
 ]

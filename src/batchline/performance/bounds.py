@@ -14,6 +14,9 @@ Reference: S. Williams, A. Waterman, D. Patterson, "Roofline", CACM 52(4), 2009.
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from batchline.catalog.records import Architecture, LayerGroup
 from batchline.performance.memory import BYTES_PER_VALUE
 
@@ -119,7 +122,9 @@ def prefill_flop(architecture: Architecture, input_tokens: int) -> float:
     head = architecture.vocab_size * architecture.hidden_size
     stack = architecture.num_active_parameters - head
     attention = sum(
-        g.num_layers * _attention_flop(architecture, g, input_tokens)
+        g.num_layers
+        * flop_per_pair(architecture, g)
+        * _causal_pairs(input_tokens, g.sliding_window)
         for g in architecture.layer_groups
     )
     return 2.0 * stack * input_tokens + 2.0 * head + attention
@@ -161,20 +166,33 @@ def all_reduce_bound_s(
     return message_bytes * (num_chips - 1) / num_chips / link_bandwidth_bytes_per_s
 
 
-def _attention_flop(architecture: Architecture, group: LayerGroup, input_tokens: int) -> float:
-    """FLOP of scores and weighted values of one layer, over the causal pairs it looks at."""
+def flop_per_pair(architecture: Architecture, group: LayerGroup) -> float:
+    """Return the FLOP of scores and weighted values of one layer for one query-key pair.
+
+    Latent attention counts at its full query and value widths; linear attention has no pairs.
+    """
     if group.attention == "linear":
         return 0.0
     heads = group.num_attention_heads or architecture.num_attention_heads
-    dim = group.head_dim or architecture.head_dim
-    widths = 2 * dim
+    widths = 2 * (group.head_dim or architecture.head_dim)
     if group.attention == "latent":
         query = architecture.qk_nope_head_dim + architecture.qk_rope_head_dim
         widths = query + architecture.v_head_dim
-    return 2.0 * heads * widths * _causal_pairs(input_tokens, group.sliding_window)
+    return 2.0 * heads * widths
+
+
+def causal_pairs(input_tokens: NDArray[np.int64], window_tokens: int | None) -> NDArray[np.int64]:
+    """Return the query-key pairs with the key not after the query and inside its window.
+
+    >>> causal_pairs(np.array([4]), None).tolist(), causal_pairs(np.array([4]), 2).tolist()
+    ([10], [7])
+    """
+    inside = input_tokens if window_tokens is None else np.minimum(input_tokens, window_tokens)
+    pairs: NDArray[np.int64] = inside * (inside + 1) // 2 + (input_tokens - inside) * inside
+    return pairs
 
 
 def _causal_pairs(input_tokens: int, window: int | None) -> int:
-    """Query-key pairs with key not after query and at most `window` before it."""
+    """The same for one length, in integers of any size."""
     inside = min(input_tokens, window or input_tokens)
     return inside * (inside + 1) // 2 + (input_tokens - inside) * inside

@@ -3,6 +3,7 @@
 from typing import Final
 
 from rich.console import Group
+from rich.padding import Padding
 from rich.text import Text
 
 from batchline.provenance import Period, Source
@@ -37,11 +38,12 @@ def source_line(source: Source) -> Group:
     """Return a source: title, when published and read, grade and interest; its address below."""
     kind = f"{source.grade.name.lower()}, {source.interest.name.lower()}"
     published = f"of {source.published}, " if source.published else ""
-    text = Text(f"  {source.title} ", overflow="fold")
+    text = Text(f"{source.title} ", overflow="fold")
     text.append(f"({published}read {source.retrieved}; {kind})", style="dim")
+    title = Padding(text, (0, 0, 0, 2))
     if not source.url:
-        return Group(text)
-    return Group(text, Text(f"  {source.url}", style="dim", no_wrap=True, overflow="ignore"))
+        return Group(title)
+    return Group(title, Text(f"  {source.url}", style="dim", no_wrap=True, overflow="ignore"))
 
 
 def human(name: str, value: object) -> str:

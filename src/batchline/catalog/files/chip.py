@@ -7,6 +7,7 @@ from annotated_types import MinLen
 from pydantic import Field, model_validator
 
 from batchline.catalog.files.base import (
+    Citation,
     Counts,
     Days,
     Entry,
@@ -16,8 +17,8 @@ from batchline.catalog.files.base import (
     Resolver,
     Texts,
 )
-from batchline.catalog.records import Chip, System
-from batchline.documents.schema import Positive, Text
+from batchline.catalog.records import Chip, Partition, System
+from batchline.documents.schema import Positive, PositiveInt, Text
 from batchline.provenance import Sourced
 
 DENSE_WORDS = ("dense", "without sparsity", "w/o sparsity")
@@ -41,6 +42,14 @@ class DenseEntry(Entry[Positive]):
 DenseFacts = Annotated[tuple[DenseEntry, ...], MinLen(1)]
 
 
+class PartitionEntry(Citation):
+    """A slice the chip can be cut into."""
+
+    name: Text
+    num_per_chip: PositiveInt
+    memory_bytes: Positive
+
+
 class ChipFile(RecordFile):
     """One accelerator."""
 
@@ -56,6 +65,7 @@ class ChipFile(RecordFile):
     tdp_watts: Quantities | None = None
     available_from: Days | None = None
     num_partitions: Counts | None = None
+    partitions: tuple[PartitionEntry, ...] = ()
     num_pes: Counts | None = None
     sram_per_pe_bytes: Quantities | None = None
     clock_hz: Quantities | None = None
@@ -81,6 +91,7 @@ class ChipFile(RecordFile):
             tdp_watts=r.maybe(self.tdp_watts),
             available_from=r.maybe(self.available_from),
             num_partitions=r.maybe(self.num_partitions),
+            partitions=tuple(r.sourced(p, _partition(p)) for p in self.partitions),
             num_pes=r.maybe(self.num_pes),
             sram_per_pe_bytes=r.maybe(self.sram_per_pe_bytes),
             clock_hz=r.maybe(self.clock_hz),
@@ -120,6 +131,12 @@ class SystemFile(RecordFile):
             peak_flop_per_s=r.table(self.peak_flop_per_s),
             available_from=r.maybe(self.available_from),
         )
+
+
+def _partition(entry: PartitionEntry) -> Partition:
+    return Partition(
+        name=entry.name, num_per_chip=entry.num_per_chip, memory_bytes=entry.memory_bytes
+    )
 
 
 def _one_direction(link: Sourced[float]) -> Sourced[float]:

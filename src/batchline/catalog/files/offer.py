@@ -3,7 +3,7 @@
 from typing import Annotated, Literal, Self, TypedDict
 
 from annotated_types import MinLen
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from batchline.catalog.files.base import (
     Citation,
@@ -19,18 +19,35 @@ from batchline.catalog.files.base import (
 from batchline.catalog.records import (
     Capability,
     DedicatedOffer,
+    Feature,
     HourlyOffer,
     HourlyPrice,
     Offer,
     OwnedOffer,
+    Places,
     Provider,
+    ServiceRate,
     SystemCost,
     TokenLimits,
     TokenOffer,
     TokenPrice,
 )
-from batchline.documents.schema import FINITE, File, Money, Positive, RecordId, Share, Text
+from batchline.catalog.records.offer import FeatureName, OfferKind
+from batchline.documents.schema import (
+    FINITE,
+    File,
+    Money,
+    Positive,
+    PositiveInt,
+    RecordId,
+    Share,
+    Text,
+)
 from batchline.provenance import Period, Sourced
+
+Country = Annotated[
+    str, StringConstraints(pattern=r"^([a-z]{2}|europe|asia|north-america|middle-east|oceania)$")
+]
 
 
 class CapabilityEntry(Entry[Text]):
@@ -39,6 +56,41 @@ class CapabilityEntry(Entry[Text]):
     name: Text
     tier: str = ""
     subject: Text = "*"
+
+
+class FeatureEntry(Citation):
+    """Whether something a requirement may ask for is offered."""
+
+    name: FeatureName
+    offered: bool
+    kinds: tuple[OfferKind, ...] = ()
+    tier: str = ""
+    detail: str = ""
+
+
+class PlacesEntry(Citation):
+    """The regions a provider serves from, for some kinds of offer or all."""
+
+    regions: Annotated[tuple[Text, ...], MinLen(1)]
+    kinds: tuple[OfferKind, ...] = ()
+
+
+class RateEntry(Citation):
+    """A published speed of a token service; at least one figure."""
+
+    ttft_s: Positive | None = None
+    first_answer_s: Positive | None = None
+    output_tok_per_s: Positive | None = None
+    percentile_ratio: Share | None = None
+    input_tokens: PositiveInt | None = None
+    num_concurrent: PositiveInt | None = None
+    load: Text
+
+    @model_validator(mode="after")
+    def _has_a_figure(self) -> Self:
+        if all(v is None for v in (self.ttft_s, self.first_answer_s, self.output_tok_per_s)):
+            raise ValueError("expected a ttft_ms, first_answer_ms or output_tok_per_s")
+        return self
 
 
 class TokenPriceEntry(Citation):
@@ -73,6 +125,7 @@ class CostEntry(Citation):
     power_watts: Positive
     pue_ratio: Annotated[float, Field(ge=1), FINITE]
     utilization_ratio: Annotated[float, Field(gt=0, le=1)]
+    energy_usd_per_kwh: Money = 0.0
 
 
 class LimitsEntry(Citation):
@@ -94,6 +147,7 @@ class OfferBlock(File):
     replacement: Texts | None = None
     regions: TextLists | None = None
     capabilities: tuple[CapabilityEntry, ...] = ()
+    features: tuple[FeatureEntry, ...] = ()
 
     @model_validator(mode="after")
     def _life_in_order(self) -> Self:
@@ -117,6 +171,7 @@ class TokenBlock(OfferBlock):
     max_context_tokens: Counts | None = None
     prices: tuple[TokenPriceEntry, ...] = ()
     limits: tuple[LimitsEntry, ...] = ()
+    rates: tuple[RateEntry, ...] = ()
 
 
 class HourlyBlock(OfferBlock):
@@ -136,7 +191,10 @@ class DedicatedBlock(OfferBlock):
     kind: Literal["dedicated"]
     listed_as: Text
     model: RecordId | None = None
+    any_model: bool = False
     system: RecordId | None = None
+    chip: RecordId | None = None
+    num_chips: Counts | None = None
     prices: tuple[HourlyPriceEntry, ...] = ()
 
 
@@ -146,6 +204,7 @@ class OwnedBlock(OfferBlock):
     kind: Literal["owned"]
     system: RecordId | None = None
     chip: RecordId | None = None
+    num_chips: Counts | None = None
     costs: Annotated[tuple[CostEntry, ...], MinLen(1)]
 
     @model_validator(mode="after")
@@ -165,6 +224,9 @@ class ProviderFile(RecordFile):
 
     name: Text
     capabilities: tuple[CapabilityEntry, ...] = ()
+    features: tuple[FeatureEntry, ...] = ()
+    places: tuple[PlacesEntry, ...] = ()
+    countries: dict[Text, Country] = Field(default_factory=dict)
     offers: Annotated[tuple[AnyBlock, ...], MinLen(1)]
 
     @model_validator(mode="after")
@@ -183,6 +245,11 @@ class ProviderFile(RecordFile):
             name=self.name,
             offers=tuple(_offer(block, record_id, r) for block in self.offers),
             capabilities=_capabilities(self.capabilities, r),
+            features=_features(self.features, r),
+            places=tuple(
+                r.sourced(p, Places(regions=p.regions, kinds=p.kinds)) for p in self.places
+            ),
+            countries=self.countries,
         )
 
 
@@ -196,6 +263,7 @@ class _Common(TypedDict):
     replacement: Sourced[str] | None
     regions: Sourced[tuple[str, ...]] | None
     capabilities: tuple[Sourced[Capability], ...]
+    features: tuple[Sourced[Feature], ...]
 
 
 def _common(block: OfferBlock, provider: str, r: Resolver) -> _Common:
@@ -207,6 +275,7 @@ def _common(block: OfferBlock, provider: str, r: Resolver) -> _Common:
         "replacement": r.maybe(block.replacement),
         "regions": r.maybe(block.regions),
         "capabilities": _capabilities(block.capabilities, r),
+        "features": _features(block.features, r),
     }
 
 
@@ -229,12 +298,21 @@ def _offer(block: AnyBlock, provider: str, r: Resolver) -> Offer:
                 **common,
                 listed_as=block.listed_as,
                 model=block.model,
+                any_model=block.any_model,
                 system=block.system,
+                chip=block.chip,
+                num_chips=r.maybe(block.num_chips),
                 prices=_hourly(block.prices, r),
             )
         case OwnedBlock():
             costs = tuple(r.sourced(c, _cost(c)) for c in block.costs)
-            return OwnedOffer(**common, system=block.system, chip=block.chip, costs=costs)
+            return OwnedOffer(
+                **common,
+                system=block.system,
+                chip=block.chip,
+                num_chips=r.maybe(block.num_chips),
+                costs=costs,
+            )
 
 
 def _token_offer(block: TokenBlock, common: _Common, r: Resolver) -> TokenOffer:
@@ -246,6 +324,29 @@ def _token_offer(block: TokenBlock, common: _Common, r: Resolver) -> TokenOffer:
         max_context_tokens=r.maybe(block.max_context_tokens),
         prices=tuple(r.sourced(p, _token_price(p)) for p in block.prices),
         limits=tuple(r.sourced(e, _limits(e)) for e in block.limits),
+        rates=tuple(r.sourced(e, _rate(e)) for e in block.rates),
+    )
+
+
+def _rate(entry: RateEntry) -> ServiceRate:
+    return ServiceRate(
+        ttft_s=entry.ttft_s,
+        first_answer_s=entry.first_answer_s,
+        output_tok_per_s=entry.output_tok_per_s,
+        percentile_ratio=entry.percentile_ratio,
+        input_tokens=entry.input_tokens,
+        num_concurrent=entry.num_concurrent,
+        load=entry.load,
+    )
+
+
+def _features(entries: tuple[FeatureEntry, ...], r: Resolver) -> tuple[Sourced[Feature], ...]:
+    return tuple(
+        r.sourced(
+            e,
+            Feature(name=e.name, offered=e.offered, kinds=e.kinds, tier=e.tier, detail=e.detail),
+        )
+        for e in entries
     )
 
 
@@ -275,6 +376,7 @@ def _cost(entry: CostEntry) -> SystemCost:
         power_watts=entry.power_watts,
         pue_ratio=entry.pue_ratio,
         utilization_ratio=entry.utilization_ratio,
+        energy_usd_per_kwh=entry.energy_usd_per_kwh,
     )
 
 

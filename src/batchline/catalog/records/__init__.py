@@ -1,18 +1,21 @@
 """The catalog's records: frozen, in base units, each number under the source that states it."""
 
 from batchline.catalog.records.check import Check, ClaimSet, Defect
-from batchline.catalog.records.chip import Chip, System
+from batchline.catalog.records.chip import Chip, Partition, System
 from batchline.catalog.records.claim import Assertion, Claim
 from batchline.catalog.records.engine import Engine, Scheduler
 from batchline.catalog.records.model import Architecture, LayerGroup, Model
 from batchline.catalog.records.offer import (
     Capability,
     DedicatedOffer,
+    Feature,
     HourlyOffer,
     HourlyPrice,
     Offer,
     OwnedOffer,
+    Places,
     Provider,
+    ServiceRate,
     SystemCost,
     TokenLimits,
     TokenOffer,
@@ -30,14 +33,18 @@ __all__ = [
     "DedicatedOffer",
     "Defect",
     "Engine",
+    "Feature",
     "HourlyOffer",
     "HourlyPrice",
     "LayerGroup",
     "Model",
     "Offer",
     "OwnedOffer",
+    "Partition",
+    "Places",
     "Provider",
     "Scheduler",
+    "ServiceRate",
     "System",
     "SystemCost",
     "TokenLimits",

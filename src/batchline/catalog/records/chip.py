@@ -7,6 +7,15 @@ from batchline.provenance import Period, Sourced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """A slice a chip can be cut into (NVIDIA MIG): how many at once, and the memory of each."""
+
+    name: str
+    num_per_chip: int
+    memory_bytes: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chip:
     """One accelerator as its vendor sells it; figures are per chip and dense.
 
@@ -27,6 +36,7 @@ class Chip:
     tdp_watts: Sourced[float] | None = None
     available_from: Sourced[Period] | None = None
     num_partitions: Sourced[int] | None = None
+    partitions: tuple[Sourced[Partition], ...] = ()
     num_pes: Sourced[int] | None = None
     sram_per_pe_bytes: Sourced[float] | None = None
     clock_hz: Sourced[float] | None = None

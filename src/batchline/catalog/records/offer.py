@@ -4,14 +4,37 @@ Every price and fact carries the days it was valid. `price_on` picks the one tha
 own > independent > vendor > competitor, then the newest checked; the losers stay with it.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Literal, TypeVar, get_args
 
 from batchline.provenance import Period, Sourced, prefer
 
 T = TypeVar("T")
+
+OfferKind = Literal["token", "hourly", "dedicated", "owned"]
+
+FeatureName = Literal[
+    "openai_compatible",
+    "custom_weights",
+    "lora",
+    "fine_tuning",
+    "root_access",
+    "single_tenant",
+    "region_pinning",
+    "zero_data_retention",
+    "soc2",
+    "iso27001",
+    "hipaa",
+    "gdpr",
+    "image_input",
+    "spot",
+    "rate_limits_raised",
+]
+"""What a requirement may ask of an offer; see docs/methods/feasibility.md."""
+
+FEATURES: tuple[str, ...] = get_args(FeatureName)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +67,17 @@ class HourlyPrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemCost:
-    """What a purchased system costs over its life."""
+    """What a purchased system costs over its life; power and price are of the whole system.
+
+    `utilization_ratio` is the share of the hours it can be used, which carry all the cost.
+    """
 
     capex_usd: float
     lifetime_s: float
     power_watts: float
     pue_ratio: float
     utilization_ratio: float
+    energy_usd_per_kwh: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +105,50 @@ class Capability:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """Whether something a customer may require is offered, and for which kinds of offer.
+
+    `kinds` empty means every kind the provider sells; `tier` names the plan it takes.
+    """
+
+    name: FeatureName
+    offered: bool
+    kinds: tuple[OfferKind, ...] = ()
+    tier: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where a provider serves from, in its own region names; `kinds` empty means every kind."""
+
+    regions: tuple[str, ...]
+    kinds: tuple[OfferKind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRate:
+    """How fast somebody saw, or says, a token service to be; one request's speed, not a sum.
+
+    `first_answer_s` is the time to the first token of the answer, reasoning included: no TTFT,
+    but TTFT is at most that. `percentile_ratio` is 0.5 for a median and None where the source
+    says `typical`. `load` is how it was taken, in words.
+    """
+
+    ttft_s: float | None = None
+    first_answer_s: float | None = None
+    output_tok_per_s: float | None = None
+    percentile_ratio: float | None = None
+    input_tokens: int | None = None
+    num_concurrent: int | None = None
+    load: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """What every offer has. Its id is `provider/name`."""
 
-    kind: ClassVar[str]
+    kind: ClassVar[OfferKind]
 
     id: str
     provider: str
@@ -90,6 +157,7 @@ class Offer:
     replacement: Sourced[str] | None = None
     regions: Sourced[tuple[str, ...]] | None = None
     capabilities: tuple[Sourced[Capability], ...] = ()
+    features: tuple[Sourced[Feature], ...] = ()
 
     def is_listed_on(self, day: date) -> bool | None:
         """Return whether the offer could be bought on `day`; None where no source tells.
@@ -125,7 +193,7 @@ def _valid(prices: tuple[Sourced[T], ...], day: date) -> Sourced[T] | None:
 class TokenOffer(Offer):
     """A model served per token. `model` is a catalog id, None where the catalog lacks it."""
 
-    kind: ClassVar[str] = "token"
+    kind: ClassVar[OfferKind] = "token"
 
     listed_as: str
     model: str | None = None
@@ -133,6 +201,7 @@ class TokenOffer(Offer):
     max_context_tokens: Sourced[int] | None = None
     prices: tuple[Sourced[TokenPrice], ...] = ()
     limits: tuple[Sourced[TokenLimits], ...] = ()
+    rates: tuple[Sourced[ServiceRate], ...] = ()
 
     def price_on(self, day: date) -> Sourced[TokenPrice] | None:
         """Return the price that counts on `day`, None where none is known."""
@@ -146,7 +215,7 @@ class TokenOffer(Offer):
 class HourlyOffer(Offer):
     """A chip rented by the hour. `num_chips` is how many one instance holds."""
 
-    kind: ClassVar[str] = "hourly"
+    kind: ClassVar[OfferKind] = "hourly"
 
     chip: str
     num_chips: Sourced[int]
@@ -164,13 +233,19 @@ class HourlyOffer(Offer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DedicatedOffer(Offer):
-    """A reserved endpoint for one model; its price may be unknown."""
+    """A reserved endpoint, for one model or for any; its price may be unknown.
 
-    kind: ClassVar[str] = "dedicated"
+    Where the seller names the chip, the price is of one of `num_chips` (one where None).
+    """
+
+    kind: ClassVar[OfferKind] = "dedicated"
 
     listed_as: str
     model: str | None = None
+    any_model: bool = False
     system: str | None = None
+    chip: str | None = None
+    num_chips: Sourced[int] | None = None
     prices: tuple[Sourced[HourlyPrice], ...] = ()
 
     def price_on(self, day: date) -> Sourced[HourlyPrice] | None:
@@ -183,12 +258,13 @@ class DedicatedOffer(Offer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnedOffer(Offer):
-    """A purchased chip or system."""
+    """A purchased system, or a box of `num_chips` chips (one where None)."""
 
-    kind: ClassVar[str] = "owned"
+    kind: ClassVar[OfferKind] = "owned"
 
     system: str | None = None
     chip: str | None = None
+    num_chips: Sourced[int] | None = None
     costs: tuple[Sourced[SystemCost], ...] = ()
 
     def cost_on(self, day: date) -> Sourced[SystemCost] | None:
@@ -201,9 +277,16 @@ class OwnedOffer(Offer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """Who sells: its offers, and the facts that hold for all of them."""
+    """Who sells: its offers, and the facts that hold for all of them.
+
+    `countries` tells where a region name is: an ISO 3166 code, or a continent where only that
+    is known (`europe`, `asia`, ...).
+    """
 
     id: str
     name: str
     offers: tuple[Offer, ...]
     capabilities: tuple[Sourced[Capability], ...] = ()
+    features: tuple[Sourced[Feature], ...] = ()
+    places: tuple[Sourced[Places], ...] = ()
+    countries: Mapping[str, str] = field(default_factory=dict)

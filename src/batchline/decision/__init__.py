@@ -1,0 +1,35 @@
+"""Which option, how surely, and what would change the answer."""
+
+from batchline.decision.decide import Policy, decide
+from batchline.decision.records import (
+    BreakEven,
+    Decision,
+    Option,
+    Question,
+    Rejected,
+    Ruling,
+    Status,
+    TargetResult,
+    Unknown,
+    Verdict,
+)
+from batchline.decision.rules import RULES, WAY_RULES, Asked, Rule
+
+__all__ = [
+    "RULES",
+    "WAY_RULES",
+    "Asked",
+    "BreakEven",
+    "Decision",
+    "Option",
+    "Policy",
+    "Question",
+    "Rejected",
+    "Rule",
+    "Ruling",
+    "Status",
+    "TargetResult",
+    "Unknown",
+    "Verdict",
+    "decide",
+]

@@ -1,0 +1,169 @@
+"""Which offers could serve the models asked for, and in which ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from batchline.catalog.records import (
+    Chip,
+    DedicatedOffer,
+    HourlyOffer,
+    HourlyPrice,
+    Model,
+    Offer,
+    OwnedOffer,
+    Provider,
+    SystemCost,
+    TokenOffer,
+)
+from batchline.decision.rules import Ask, Candidate, Facts
+from batchline.decision.rules.model_facts import reaches
+from batchline.performance.deployment import Deployment, Purchase
+from batchline.provenance import Interest, Period, Source, Sourced
+from batchline.workload.records import Capacity, Workload
+
+PARALLEL_SIZES: Final = (1, 2, 4, 8)
+"""Chips of one replica: what one instance or box holds."""
+
+OWN: Final = "own"
+"""The provider id of what the asker has."""
+
+
+def candidates(workload: Workload, facts: Facts, ask: Ask) -> list[Candidate]:
+    """Return every offer for every model asked for, the asker's own capacity first."""
+    models = [facts.model(name) for name in workload.models]
+    sellers = [own_provider(workload, ask)] if workload.capacity else []
+    sellers += [facts.provider(name) for name in facts.ids("offers")]
+    return [
+        found
+        for provider in sellers
+        for offer in provider.offers
+        for model in models
+        if (found := _candidate(offer, provider, model, facts))
+    ]
+
+
+def _candidate(offer: Offer, provider: Provider, model: Model, facts: Facts) -> Candidate | None:
+    if isinstance(offer, TokenOffer | DedicatedOffer):
+        is_any = isinstance(offer, DedicatedOffer) and offer.any_model
+        serves_it = is_any or offer.model == model.id
+        if not serves_it:
+            return None
+    chip = None if isinstance(offer, TokenOffer) else chip_id(offer)
+    if chip is None:
+        is_run_by_seller = isinstance(offer, TokenOffer | DedicatedOffer)
+        return Candidate(offer=offer, provider=provider, model=model) if is_run_by_seller else None
+    return Candidate(offer=offer, provider=provider, model=model, chip=facts.chip(chip))
+
+
+def chip_id(offer: Offer) -> str | None:
+    """Return the chip an offer runs on, where it is named."""
+    if isinstance(offer, HourlyOffer | OwnedOffer | DedicatedOffer):
+        return offer.chip
+    return None
+
+
+def deployments(candidate: Candidate, ask: Ask) -> Iterator[Deployment]:
+    """Yield the ways of using an offer: precision, chips of a replica, how they are bought."""
+    offer, model, chip = candidate.offer, candidate.model, candidate.chip
+    if chip is None:
+        yield Deployment(offer=offer.id, model=model.id)
+        return
+    heads = model.architecture.value.num_attention_heads
+    for purchase in purchases(candidate, ask):
+        for precision in precisions(model, chip, ask.requirements.min_precision):
+            for size in PARALLEL_SIZES:
+                if size <= chips_of(offer) and heads % size == 0:
+                    yield Deployment(
+                        offer=offer.id,
+                        model=model.id,
+                        chip=chip.id,
+                        num_chips=size,
+                        engine=ask.engine.id,
+                        precision=precision,
+                        purchase=purchase,
+                    )
+
+
+def chips_of(offer: Offer) -> int:
+    """Return the chips of one instance, or of what is owned."""
+    if isinstance(offer, HourlyOffer | OwnedOffer | DedicatedOffer):
+        return offer.num_chips.value if offer.num_chips else 1
+    return 0
+
+
+def purchases(candidate: Candidate, ask: Ask) -> list[Purchase]:
+    """Return how an offer's chips can be bought on the day."""
+    offer = candidate.offer
+    if not isinstance(offer, HourlyOffer | DedicatedOffer):
+        return ["on_demand"]
+    price = offer.price_on(ask.as_of)
+    if price is None:
+        return ["on_demand"]
+    named: list[tuple[Purchase, float | None]] = [
+        ("on_demand", price.value.on_demand_usd_per_hour),
+        ("spot", price.value.spot_usd_per_hour),
+        ("reserved", price.value.reserved_usd_per_hour),
+    ]
+    return [purchase for purchase, usd in named if usd is not None]
+
+
+def precisions(model: Model, chip: Chip, floor: str) -> list[str]:
+    """Return the precisions to try: those published, and FP8 where the chip computes it.
+
+    Engines quantize 16-bit weights to FP8 as they load them; what that costs in quality is not
+    known here, so a floor of `bf16` leaves it out.
+    """
+    published = list(model.precisions.value) if model.precisions else ["bf16"]
+    coarse = {"bf16", "fp16"} >= set(published)
+    found = published + (["fp8"] if coarse and "fp8" in chip.peak_dense_flop_per_s else [])
+    return [p for p in found if reaches(p, floor, model)]
+
+
+def own_provider(workload: Workload, ask: Ask) -> Provider:
+    """Return the asker's capacity as a seller of its own, priced as of the day of the question."""
+    source = Source(
+        id="workload",
+        title=f"capacity stated in the workload {workload.name!r}",
+        url=None,
+        publisher="you",
+        published=Period.day(ask.as_of),
+        retrieved=ask.as_of,
+        grade=min(c.stated.grade for c in workload.capacity),
+        interest=Interest.OWN,
+    )
+    offers = tuple(_own_offer(c, source) for c in workload.capacity)
+    return Provider(id=OWN, name="your own", offers=offers)
+
+
+def _own_offer(capacity: Capacity, source: Source) -> Offer:
+    regions = Sourced(capacity.regions, source) if capacity.regions else None
+    if capacity.reserved_usd_per_hour is not None:
+        price = HourlyPrice(reserved_usd_per_hour=capacity.reserved_usd_per_hour)
+        return HourlyOffer(
+            id=f"{OWN}/{capacity.name}",
+            provider=OWN,
+            chip=capacity.chip,
+            num_chips=Sourced(capacity.num_chips, source),
+            regions=regions,
+            prices=(Sourced(price, source),),
+        )
+    assert capacity.capex_usd is not None
+    assert capacity.lifetime_s is not None
+    cost = SystemCost(
+        capex_usd=capacity.capex_usd,
+        lifetime_s=capacity.lifetime_s,
+        power_watts=capacity.power_watts or 0.0,
+        pue_ratio=capacity.pue_ratio,
+        utilization_ratio=1.0,
+        energy_usd_per_kwh=capacity.energy_usd_per_kwh,
+    )
+    return OwnedOffer(
+        id=f"{OWN}/{capacity.name}",
+        provider=OWN,
+        chip=capacity.chip,
+        num_chips=Sourced(capacity.num_chips, source),
+        regions=regions,
+        costs=(Sourced(cost, source),),
+    )

@@ -1,0 +1,172 @@
+"""What would change the answer, in sentences, the nearest change first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from batchline.decision.load import metric_words
+from batchline.decision.records import BreakEven, Rejected, Ruling, Unknown
+from batchline.decision.setting import Plan, Setting
+from batchline.decision.sizing import at_quantile, values_s
+
+NUM_SHOWN: Final = 3
+PROBE_S: Final = 600
+"""A measurement of ten minutes at the present rate, at most `MAX_PROBES` requests."""
+MAX_PROBES: Final = 600
+
+
+def changes(
+    plans: list[Plan],
+    unknown: list[Unknown],
+    break_evens: tuple[BreakEven, ...],
+    setting: Setting,
+) -> tuple[str, ...]:
+    """Return what would change the answer: missing facts, prices, traffic, slack."""
+    if not plans:
+        return ()
+    best = plans[0]
+    sentences = [
+        *_cheaper_unknowns(best, unknown, setting),
+        *_tipping(best, break_evens),
+        *_slack(best, setting),
+    ]
+    return tuple(sentences)
+
+
+def deciding(best: Plan, unknown: list[Unknown]) -> list[Unknown]:
+    """Return the open offers that would win on price, were their missing facts in their favor.
+
+    Spot chips are left out: how often they can be had is the asker's to state.
+    """
+    limit = best.option.cost.usd_per_request
+    found = [
+        u
+        for u in unknown
+        if u.usd_per_request is not None
+        and u.usd_per_request < limit
+        and all(r.rule != "spot" for r in u.rulings)
+    ]
+    return sorted(found, key=lambda u: u.usd_per_request or 0.0)
+
+
+def _cheaper_unknowns(best: Plan, unknown: list[Unknown], setting: Setting) -> Iterator[str]:
+    price = best.option.cost.usd_per_request
+    for u in deciding(best, unknown)[:NUM_SHOWN]:
+        usd = u.usd_per_request or 0.0
+        yield (
+            f"{u.deployment.id} would cost {usd / price:.2f} times as much and win, if "
+            f"{_missing(u)}{_measurement(u, setting)}"
+        )
+    spot = [
+        u
+        for u in unknown
+        if u.usd_per_request is not None
+        and u.usd_per_request < price
+        and any(r.rule == "spot" for r in u.rulings)
+    ]
+    cheapest = min(spot, key=lambda u: u.usd_per_request or 0.0, default=None)
+    if cheapest:
+        yield (
+            f"spot chips, {cheapest.deployment.id}, would cost "
+            f"{(cheapest.usd_per_request or 0.0) / price:.2f} times as much while they can be had: "
+            "state operations.spot_availability_ratio"
+        )
+
+
+def _missing(u: Unknown) -> str:
+    """Return the missing fact of an open offer, as what it would have to be."""
+    ruling = u.rulings[0]
+    more = f" (and {len(u.rulings) - 1} more)" if len(u.rulings) > 1 else ""
+    if ruling.rule == "speed-known":
+        return f"it keeps {ruling.fact.partition(':')[0]}{more}"
+    return f"this were settled: {ruling.fact}{more}"
+
+
+def _measurement(u: Unknown, setting: Setting) -> str:
+    if all(r.rule != "speed-known" for r in u.rulings) or u.usd_per_request is None:
+        return ""
+    per_s = setting.ask.demand.peak_req_per_min / 60
+    num = min(MAX_PROBES, max(60, int(per_s * PROBE_S)))
+    cost = num * u.usd_per_request
+    return f": measure it, {num} requests of yours, about ${cost:,.2f}"
+
+
+def _tipping(best: Plan, break_evens: tuple[BreakEven, ...]) -> Iterator[str]:
+    """Yield each break-even as the change that would turn the answer round."""
+    hosted_wins = best.price is not None
+    other = "a token service" if hosted_wins else "chips of your own"
+    for b in break_evens:
+        if b.value is None or b.quantity == "concurrency":
+            continue
+        lower = (b.value < b.present) == (b.quantity != "chip price")
+        if hosted_wins is not lower and b.quantity != "token price":
+            continue
+        yield f"{other} would be cheaper with the {_moved(b, hosted_wins=hosted_wins)}"
+
+
+def _moved(b: BreakEven, *, hosted_wins: bool) -> str:
+    assert b.value is not None
+    times = b.value / b.present if b.present else 0.0
+    if b.quantity == "rate":
+        way = "below" if hosted_wins else "above"
+        return (
+            f"rate {way} {b.value:.3g} requests/s ({times:.2g} times the present {b.present:.3g})"
+        )
+    if b.quantity == "busy share":
+        return f"present traffic in less than {b.value:.0%} of the hours"
+    if b.quantity == "chip price":
+        way = "above" if hosted_wins else "below"
+        return f"chip price {way} ${b.value:.3g}/h (now ${b.present:.3g}/h)"
+    way = "below" if hosted_wins else "above"
+    return f"token price {way} ${b.value:.3g}/M output, input included (now ${b.present:.3g}/M)"
+
+
+def _slack(best: Plan, setting: Setting) -> Iterator[str]:
+    """Yield how tight each limit could get before the winner cannot keep it, at any size."""
+    slow = at_quantile(best.curve, setting.slow_z)
+    for target in setting.load.targets:
+        zero = np.zeros(1)
+        ttft_s = zero if slow.ttft_s is None else slow.ttft_s[:1]
+        tpot_s = zero if slow.tpot_s is None else slow.tpot_s[:1]
+        tightest = float(values_s(target, ttft_s, tpot_s)[0])
+        yield (
+            f"the winner cannot keep a limit on {metric_words(target)} below {tightest:.3g} s "
+            f"(now {target.target.limit_s:g} s)"
+        )
+
+
+def relaxation(rejected: list[Rejected], num_unknown: int) -> str:
+    """Return what binds when nothing is feasible, and the smallest change that frees an offer."""
+    alone = [r for r in rejected if len({x.rule for x in r.rulings}) == 1]
+    missed = [(x, r) for r in alone for x in r.rulings if x.shortfall_ratio is not None]
+    open_offers = f" {num_unknown} offers stay open for want of a fact." if num_unknown else ""
+    if missed:
+        ruling, offer = min(missed, key=lambda pair: pair[0].shortfall_ratio or 0.0)
+        number, limit = _same(missed, ruling), _limit_words(ruling)
+        return (
+            f"What binds is {limit}: {number} offers miss that alone. "
+            f"The smallest relaxation: {ruling.remedy} ({offer.offer}).{open_offers}"
+        )
+    counts = Counter(r.rulings[0].rule for r in alone)
+    if not counts:
+        return f"Every offer breaks more than one rule.{open_offers}"
+    rule, number = counts.most_common(1)[0]
+    example = next(r for r in alone if r.rulings[0].rule == rule)
+    lift = example.rulings[0].remedy or example.rulings[0].fact
+    return (
+        f"What binds is the rule {rule!r}: it alone keeps out {number} offers. "
+        f"The smallest relaxation: {lift} ({example.offer}).{open_offers}"
+    )
+
+
+def _limit_words(ruling: Ruling) -> str:
+    """Return what a ruling holds against an offer: the target, or the rule."""
+    return ruling.fact.partition(":")[0] if ruling.rule == "slo" else f"the rule {ruling.rule!r}"
+
+
+def _same(missed: list[tuple[Ruling, Rejected]], ruling: Ruling) -> int:
+    return len({r.offer for x, r in missed if _limit_words(x) == _limit_words(ruling)})

@@ -1,0 +1,179 @@
+"""A model on chips that the asker rents or owns: replicas sized to the targets, hours paid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from batchline.catalog.records import HourlyOffer
+from batchline.decision.load import ClassTarget, Load, target_words
+from batchline.decision.pricing import ChipPrice, Work, chip_price, chips_paid, hosted_cost
+from batchline.decision.records import Option, Ruling
+from batchline.decision.rules import Candidate
+from batchline.decision.rules.rule import kept, rejected, unknown
+from batchline.decision.setting import Attempt, Plan, Setting
+from batchline.decision.sizing import Fleet, Miss
+from batchline.performance.deployment import Deployment
+from batchline.performance.memory import stored_weight_bytes
+from batchline.performance.occupancy import Occupancy
+from batchline.performance.serving import ServingCurve
+from batchline.workload.records import ClosedArrivals
+
+
+def serve_on_chips(candidate: Candidate, deployment: Deployment, setting: Setting) -> Attempt:
+    """Return what running the model on these chips would give and cost."""
+    spot, power = _spot(candidate, deployment, setting), _power(candidate, deployment, setting)
+    rulings = [r for r in (spot, power) if r]
+    curve = setting.curves.hosted(candidate, deployment, setting.ask)
+    if isinstance(curve, Ruling):
+        return Attempt(rulings=(curve,))
+    if setting.ask.requirements.tenancy == "partition":
+        rulings.append(_partition(candidate, deployment))
+    price = chip_price(candidate, deployment, setting.ask, setting.operations)
+    found = setting.fleet(curve)
+    if isinstance(found, Miss):
+        return Attempt(rulings=(*rulings, missed(found)))
+    if price is None:
+        return Attempt(rulings=tuple(rulings))
+    paid = chips_paid(price, deployment, found.num_replicas_by_share)
+    if price.num_chips_limit is not None and max(paid) > price.num_chips_limit:
+        return Attempt(rulings=(*rulings, _short_of_chips(max(paid), price.num_chips_limit)))
+    option = _option(deployment, candidate, price, found, setting)
+    return Attempt(
+        plan=Plan(option=option, curve=curve, price=price),
+        rulings=tuple(rulings),
+        usd_per_request=option.cost.usd_per_request,
+    )
+
+
+def _short_of_chips(num_needed: int, num_there: int) -> Ruling:
+    fact = f"needs {num_needed} chips, there are {num_there}"
+    short = rejected("capacity", fact, remedy=f"{num_needed} chips would do")
+    return replace(short, shortfall_ratio=num_needed / num_there)
+
+
+def missed(miss: Miss) -> Ruling:
+    """Return the ruling on a target that even a request alone misses."""
+    fact = f"{target_words(miss.target)}: {miss.value_s:.4g} s with a request alone there"
+    return missed_by(fact, miss.value_s, miss.target)
+
+
+def missed_by(fact: str, value_s: float, target: ClassTarget) -> Ruling:
+    """Return the ruling on a target that is missed, with the limit that would do."""
+    ruling = rejected("slo", fact, remedy=f"a limit of {value_s:.4g} s would surely do")
+    return replace(ruling, shortfall_ratio=value_s / target.target.limit_s)
+
+
+def work_of(curve: ServingCurve, load: Load, state: Occupancy) -> Work:
+    """Return the requests a fleet serves; of users who wait, as many as it lets them ask."""
+    busy = float(sum(state.shares_ratio * state.busy_ratio))
+    if isinstance(load.arrivals, ClosedArrivals):
+        rate = state.output_tok_per_s / load.lengths.mean_output_tokens
+    else:
+        rate = load.arrivals.mean_req_per_s
+    return Work(mean_req_per_s=rate, utilization_ratio=busy, basis=curve.basis)
+
+
+def _option(
+    deployment: Deployment,
+    candidate: Candidate,
+    price: ChipPrice,
+    found: Fleet,
+    setting: Setting,
+) -> Option:
+    curve, load, state = found.curve, found.load, found.occupancy
+    work = work_of(curve, load, state)
+    paid = chips_paid(price, deployment, found.num_replicas_by_share)
+    cost = hosted_cost(price, paid, load, work, setting.operations)
+    ttft_s, tpot_s = mean_times(found)
+    return Option(
+        deployment=deployment,
+        provider=candidate.provider.name,
+        price=price.stated,
+        num_replicas_by_share=found.num_replicas_by_share,
+        num_chips_paid=max(paid),
+        ttft_s=ttft_s,
+        tpot_s=tpot_s,
+        ttft_is_at_most=False,
+        num_in_flight=float(sum(state.shares_ratio * state.num_in_flight)),
+        output_tok_per_s=work.mean_req_per_s * load.lengths.mean_output_tokens,
+        targets=found.results,
+        cost=cost,
+        speed_band=curve.tpot_band,
+        limited_by=curve.limited_by,
+        basis=cost.basis,
+        rulings=(),
+        caveats=(*curve.notes, *_not_modeled(setting)),
+        on_word_of=candidate.on_word_of(setting.ask),
+    )
+
+
+def _not_modeled(setting: Setting) -> Iterator[str]:
+    """Yield what is asked of chips and left out of their predicted speed."""
+    required = setting.ask.requirements
+    if required.num_lora_adapters:
+        yield "the time that LoRA adapters take is not modeled"
+    if set(required.modalities) - {"text"}:
+        yield "the time that encoding images takes is not modeled"
+
+
+def mean_times(found: Fleet) -> tuple[float, float]:
+    """Return mean TTFT, waiting included, and mean TPOT over all requests."""
+    state = found.occupancy
+    weights = state.shares_ratio * state.req_per_s
+    total = float(weights.sum())
+    if total <= 0:
+        return float(state.ttft_s[0]), float(state.tpot_s[0])
+    return (
+        float((weights * state.ttft_s).sum() / total),
+        float((weights * state.tpot_s).sum() / total),
+    )
+
+
+def _spot(candidate: Candidate, deployment: Deployment, setting: Setting) -> Ruling | None:
+    """Leave spot chips open unless the asker says how often they can be had, and what else can."""
+    offer = candidate.offer
+    if deployment.purchase != "spot" or not isinstance(offer, HourlyOffer):
+        return None
+    share = setting.operations.spot_availability_ratio
+    if share is None:
+        return unknown(
+            "spot",
+            "how often spot chips can be had, and are taken back, is not published",
+            remedy="state operations.spot_availability_ratio, or --accept-unknown spot",
+        )
+    price = offer.price_on(setting.ask.as_of)
+    if share < 1 and (price is None or price.value.on_demand_usd_per_hour is None):
+        fact = f"spot for {share:.0%} of the hours, and no price on demand for the rest"
+        return unknown("spot", fact, price, "ask for the price on demand")
+    return kept("spot", f"spot for {share:.0%} of the hours, the rest on demand")
+
+
+def _power(candidate: Candidate, deployment: Deployment, setting: Setting) -> Ruling | None:
+    limit = setting.ask.requirements.limit_power_watts
+    if limit is None or candidate.chip is None:
+        return None
+    tdp = candidate.chip.tdp_watts
+    if tdp is None:
+        return unknown("power", f"no source tells what {candidate.chip.name} draws")
+    watts = tdp.value * deployment.num_chips
+    fact = f"{deployment.num_chips} chips draw up to {watts:,.0f} W; the limit is {limit:,.0f} W"
+    return (kept if watts <= limit else rejected)("power", fact, tdp)
+
+
+def _partition(candidate: Candidate, deployment: Deployment) -> Ruling:
+    """Keep chips that can be cut into slices which hold the model."""
+    chip = candidate.chip
+    assert chip is not None
+    slices = [p for p in chip.partitions if p.value.num_per_chip > 1]
+    if not slices:
+        return rejected("partition", f"{chip.name} cannot be cut into slices, or none are known")
+    largest = max(slices, key=lambda p: p.value.memory_bytes)
+    architecture = candidate.model.architecture.value
+    need = stored_weight_bytes(architecture, deployment.precision).total_bytes
+    fact = (
+        f"weights of {need / 1e9:,.0f} GB; the largest slice, {largest.value.name}, "
+        f"has {largest.value.memory_bytes / 1e9:,.0f} GB; speed and price shown are of whole chips"
+    )
+    fits = need < largest.value.memory_bytes
+    return (kept if fits else rejected)("partition", fact, largest)

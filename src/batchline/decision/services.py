@@ -1,0 +1,150 @@
+"""A model served per token: its dated speed against the targets, its price times the work."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from batchline.decision.hosting import missed_by
+from batchline.decision.load import ClassTarget, Load, target_words
+from batchline.decision.pricing import Work, service_cost, usd_per_request
+from batchline.decision.records import Option, Ruling, TargetResult
+from batchline.decision.rules import Candidate
+from batchline.decision.rules.price import price_of
+from batchline.decision.rules.rule import rejected, unknown
+from batchline.decision.setting import Attempt, Plan, Setting
+from batchline.decision.sizing import NORMAL, at_quantile, values_s
+from batchline.performance.deployment import Deployment
+from batchline.performance.serving import ServingCurve
+from batchline.workload.records import ClosedArrivals
+
+UNSEEN_RATIO: Final = 2.0
+"""A service nobody measured is taken to be at most twice as fast as any that was (assumed)."""
+
+
+def serve_from_service(candidate: Candidate, deployment: Deployment, setting: Setting) -> Attempt:
+    """Return what the service would give and cost; what nobody measured is left open."""
+    curve, load = setting.curves.service(candidate), setting.load
+    work = _work(curve, load)
+    cost = service_cost(candidate, setting.ask, load, work) if work else None
+    usd = usd_per_request(candidate, setting.ask, load)
+    rulings = [r for t in load.targets if (r := _against(t, curve, setting))]
+    price = price_of(candidate, setting.ask)
+    if cost is None or price is None:
+        if work is None:
+            rulings.append(_speed_unknown("the rate that waiting users reach is unknown"))
+        return Attempt(rulings=tuple(rulings), usd_per_request=usd)
+    assert work is not None
+    option = Option(
+        deployment=deployment,
+        provider=candidate.provider.name,
+        price=price,
+        num_replicas_by_share=(),
+        num_chips_paid=0,
+        ttft_s=None if curve.ttft_s is None else float(curve.ttft_s[0]),
+        tpot_s=None if curve.tpot_s is None else float(curve.tpot_s[0]),
+        ttft_is_at_most=curve.ttft_is_at_most,
+        num_in_flight=_in_flight(curve, work),
+        output_tok_per_s=work.mean_req_per_s * load.lengths.mean_output_tokens,
+        targets=tuple(_result(t, curve) for t in load.targets if _is_known(t, curve)),
+        cost=cost,
+        speed_band=curve.tpot_band,
+        limited_by=curve.limited_by,
+        basis=cost.basis,
+        rulings=(),
+        caveats=curve.notes,
+        on_word_of=candidate.on_word_of(setting.ask),
+    )
+    plan = Plan(option=option, curve=curve, price=None)
+    return Attempt(plan=plan, rulings=tuple(rulings), usd_per_request=usd)
+
+
+def _work(curve: ServingCurve, load: Load) -> Work | None:
+    """Return the rate served: the traffic's own, or what users who wait come to."""
+    arrivals = load.arrivals
+    if not isinstance(arrivals, ClosedArrivals):
+        return Work(
+            mean_req_per_s=arrivals.mean_req_per_s, utilization_ratio=None, basis=curve.basis
+        )
+    if curve.ttft_s is None or curve.tpot_s is None:
+        return None
+    cycle_s = arrivals.think_time_s + float(curve.residence_s[0])
+    rate = arrivals.num_users * arrivals.busy_ratio / cycle_s
+    return Work(mean_req_per_s=rate, utilization_ratio=None, basis=curve.basis)
+
+
+def _in_flight(curve: ServingCurve, work: Work) -> float | None:
+    if curve.ttft_s is None or curve.tpot_s is None:
+        return None
+    return work.mean_req_per_s * float(curve.residence_s[0])
+
+
+def _is_known(target: ClassTarget, curve: ServingCurve) -> bool:
+    metric = target.target.metric
+    needs_ttft, needs_tpot = metric != "tpot", metric != "ttft"
+    return not (needs_ttft and curve.ttft_s is None) and not (needs_tpot and curve.tpot_s is None)
+
+
+def _against(target: ClassTarget, curve: ServingCurve, setting: Setting) -> Ruling | None:
+    """Return what stands against a target: its value, its doubt, or that nobody measured it."""
+    words = target_words(target)
+    if not _is_known(target, curve):
+        return _unseen(target, setting) or _speed_unknown(f"{words}: no dated figure of it")
+    result = _result(target, curve)
+    if curve.ttft_is_at_most and target.target.metric != "tpot" and not result.holds:
+        fact = f"{words}: only an upper bound is known, {result.value_s:.3g} s"
+        return _unseen(target, setting) or _speed_unknown(fact)
+    if not result.holds:
+        surely_s = _value_s(target, at_quantile(curve, setting.slow_z))
+        return missed_by(f"{words}: {result.value_s:.3g} s expected", surely_s, target)
+    if result.probability_ratio < setting.operations.confidence_ratio:
+        fact = (
+            f"{words}: {result.value_s:.3g} s expected, held with probability "
+            f"{result.probability_ratio:.2f}, {setting.operations.confidence_ratio:g} wanted"
+        )
+        return _speed_unknown(fact)
+    return None
+
+
+def _unseen(target: ClassTarget, setting: Setting) -> Ruling | None:
+    """Turn away a service nobody measured, where the limit is beyond any that was."""
+    best_s = _value_s(target, setting.fastest.at_speed(UNSEEN_RATIO, UNSEEN_RATIO))
+    if best_s <= target.target.limit_s:
+        return None
+    fact = f"{target_words(target)}: no service was ever seen half as fast as that takes"
+    return rejected("slo", fact, remedy="a looser limit, then measure it")
+
+
+def _speed_unknown(fact: str) -> Ruling:
+    return unknown("speed-known", fact, remedy="measure it with your prompts")
+
+
+def _result(target: ClassTarget, curve: ServingCurve) -> TargetResult:
+    return TargetResult(
+        traffic_class=target.traffic_class,
+        target=target.target,
+        value_s=_value_s(target, curve),
+        probability_ratio=_probability(target, curve),
+    )
+
+
+def _value_s(target: ClassTarget, curve: ServingCurve) -> float:
+    zero = np.zeros(1)
+    ttft_s = zero if curve.ttft_s is None else curve.ttft_s[:1]
+    tpot_s = zero if curve.tpot_s is None else curve.tpot_s[:1]
+    return float(values_s(target, ttft_s, tpot_s)[0])
+
+
+def _probability(target: ClassTarget, curve: ServingCurve) -> float:
+    """Return the probability that a target holds, over the band of speed."""
+    low, high = -4.0, 4.0
+    if _value_s(target, at_quantile(curve, low)) <= target.target.limit_s:
+        return 1.0
+    if _value_s(target, at_quantile(curve, high)) > target.target.limit_s:
+        return 0.0
+    for _ in range(16):
+        middle = (low + high) / 2
+        holds = _value_s(target, at_quantile(curve, middle)) <= target.target.limit_s
+        low, high = (low, middle) if holds else (middle, high)
+    return NORMAL.cdf(-high)

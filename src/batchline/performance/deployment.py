@@ -1,0 +1,39 @@
+"""How a model is put on chips: the words a serving engine is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Purchase = Literal["on_demand", "spot", "reserved"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One replica of a model on rented or owned chips, or a token service (no chip).
+
+    The id is readable and parseable, `offer/engine/precision/tpN[/spot|/reserved]` or the offer's:
+
+    >>> Deployment(offer="lambda/h100-sxm-x2", model="llama-3.3-70b", chip="h100-sxm",
+    ...            num_chips=2, engine="vllm", precision="fp8").id
+    'lambda/h100-sxm-x2/vllm/fp8/tp2'
+    >>> Deployment(offer="groq/gpt-oss-120b", model="gpt-oss-120b").id
+    'groq/gpt-oss-120b'
+    """
+
+    offer: str
+    model: str
+    chip: str | None = None
+    num_chips: int = 0
+    engine: str = ""
+    precision: str = ""
+    kv_precision: str = "bf16"
+    purchase: Purchase = "on_demand"
+
+    @property
+    def id(self) -> str:
+        """The readable id."""
+        if self.chip is None:
+            return self.offer
+        how = "" if self.purchase == "on_demand" else f"/{self.purchase}"
+        return f"{self.offer}/{self.engine}/{self.precision}/tp{self.num_chips}{how}"

@@ -1,0 +1,201 @@
+"""What GPUs give at each number of requests in flight: TTFT, TPOT, and what limits them.
+
+With n requests always in flight, and d a decode step of n, P the step in which a prompt is
+prefilled (decodes ride along), and x what such a step takes more than d:
+
+    f(n)    = 1 + (n - 1) x / (P + (output - 1) d)
+    TTFT(n) = f P + time of a request outside the engine
+    TPOT(n) = f d
+
+since during the life of a request every other slot starts one prompt, and a prompt that waits and
+a decode that is held up lose the same part of their time. The life of a request is then
+P + (output - 1) d + (n - 1) x: work is conserved.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batchline.catalog.records import Architecture, Chip, Engine, Model
+from batchline.performance.admission import DEFAULT_BATCHED_TOKENS, Room, room_for, setting_for
+from batchline.performance.bounds import causal_pairs
+from batchline.performance.deployment import Deployment
+from batchline.performance.efficiency import MEASURED_CHIPS, MEASUREMENTS, efficiency_of
+from batchline.performance.gpu_step import (
+    Limit,
+    gpu_step_cost,
+    peak_of,
+    step_limit,
+)
+from batchline.performance.memory import DoesNotFit, windows_of
+from batchline.performance.serving import ServingCurve
+from batchline.performance.step import PAIRS_PER_UNIT, PS_PER_S, StepCost
+from batchline.provenance import Basis, Grade, Sourced
+from batchline.workload.records import Lengths
+
+Floats = NDArray[np.float64]
+
+STILL_RISING_RATIO: Final = 1.2
+"""Twice the requests must give this many times the output for a cap on them to be the limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """The mean request of a sample; tuples have one entry per context class."""
+
+    prefill_tokens: float
+    output_tokens: float
+    num_pairs: tuple[float, ...]
+    context_tokens: tuple[float, ...]
+
+
+def gpu_curve(
+    deployment: Deployment, chip: Chip, model: Model, engine: Engine, lengths: Lengths
+) -> ServingCurve | DoesNotFit:
+    """Return what one replica gives at 1 to n_max requests in flight, or why it cannot.
+
+    Args:
+        deployment: `precision`, `kv_precision` and `num_chips`, which are tensor parallel.
+        chip: one of them.
+        model: what is served.
+        engine: its admission policy and limits.
+        lengths: the requests; a cached prefix costs memory and attention but is not computed.
+    """
+    architecture = model.architecture.value
+    room = room_for(deployment, chip, architecture, engine, lengths)
+    if isinstance(room, DoesNotFit):
+        return room
+    budget = setting_for(engine.scheduler.max_num_batched_tokens, chip)
+    constants = efficiency_of(chip, architecture)
+    cost = gpu_step_cost(deployment, chip, architecture, constants)
+    limit = budget.value if budget else DEFAULT_BATCHED_TOKENS
+    num = np.arange(1, room.num_concurrent + 1)
+    ttft_s, tpot_s = mean_times(cost, lengths, num, limit)
+    curve = ServingCurve(
+        ttft_s=np.maximum.accumulate(ttft_s) + constants.request_s,
+        tpot_s=np.maximum.accumulate(tpot_s),
+        mean_output_tokens=lengths.mean_output_tokens,
+        basis=_basis(deployment, chip, model, (*room.facts, *([budget] if budget else []))),
+        ttft_band=constants.ttft_band,
+        tpot_band=constants.tpot_band,
+        notes=_notes(deployment, chip, architecture),
+    )
+    rises = _still_rises(curve.output_tok_per_s)
+    bound = room.limited_by if rises else _step_limit(deployment, chip, architecture, lengths, room)
+    return replace(curve, limited_by=bound)
+
+
+def mean_times(
+    cost: StepCost, lengths: Lengths, num: NDArray[np.int_], budget_tokens: int
+) -> tuple[Floats, Floats]:
+    """Return mean TTFT and TPOT for each `num` of requests always in flight.
+
+    Prompts that arrive within one decode step share a prefill step, up to `budget_tokens`; a longer
+    prompt takes several. Time outside the engine is not in TTFT.
+    """
+    request = _mean_request(lengths, cost.windows_tokens)
+    decode = _decode_ps(cost, num, request.context_tokens)
+    tokens = max(1.0, request.prefill_tokens)
+    shared = np.clip(num / request.output_tokens, 1.0, max(1.0, budget_tokens / tokens))
+    num_steps = np.maximum(1.0, np.ceil(tokens / budget_tokens))
+    pairs = np.dot(cost.pair_ps, request.num_pairs) / PAIRS_PER_UNIT
+    base = _base(cost, num - 1 + shared * tokens / num_steps) - _base(cost, num)
+    mixed = np.maximum(decode + base + shared * pairs / num_steps, cost.prefill_floor_ps)
+    whole = num_steps * mixed
+    extra = (whole - num_steps * decode) / shared
+    alone = whole + max(0.0, request.output_tokens - 1) * decode
+    factor = 1 + (num - 1) * extra / alone
+    return factor * whole / PS_PER_S, factor * decode / PS_PER_S
+
+
+def _mean_request(lengths: Lengths, windows: tuple[int | None, ...]) -> _Request:
+    return _Request(
+        prefill_tokens=lengths.mean_input_tokens - lengths.mean_cached_tokens,
+        output_tokens=max(1.0, lengths.mean_output_tokens),
+        num_pairs=tuple(_pairs(lengths, window) for window in windows),
+        context_tokens=tuple(_context(lengths, window) for window in windows),
+    )
+
+
+def _pairs(lengths: Lengths, window: int | None) -> float:
+    """Mean pairs to compute: all of the prompt but those among its cached part."""
+    whole = causal_pairs(lengths.input_tokens, window)
+    return float((whole - causal_pairs(lengths.cached_tokens, window)).mean())
+
+
+def _context(lengths: Lengths, window: int | None) -> float:
+    """Mean context of a decoding sequence, over all tokens decoded, at most the window."""
+    start = lengths.input_tokens.astype(float)
+    end = start + lengths.output_tokens
+    full = (end**2 - start**2) / 2
+    if window is not None:
+        cut_start, cut_end = np.minimum(start, window), np.minimum(end, window)
+        full = (cut_end**2 - cut_start**2) / 2 + window * (
+            np.maximum(end, window) - np.maximum(start, window)
+        )
+    return float(full.sum() / max(1, lengths.output_tokens.sum()))
+
+
+def _decode_ps(cost: StepCost, num: NDArray[np.int_], context: tuple[float, ...]) -> Floats:
+    each = float(np.dot(cost.context_ps_per_token, context)) + cost.sequence_ps
+    decode: Floats = cost.base_ps[num] + num * each
+    return decode
+
+
+def _base(cost: StepCost, num_tokens: Floats | NDArray[np.int_]) -> Floats:
+    """The base table between its entries, and past its end along its last stretch."""
+    last = len(cost.base_ps) - 1
+    rise = float(cost.base_ps[last] - cost.base_ps[last - 1])
+    inside = np.interp(num_tokens, np.arange(last + 1), cost.base_ps)
+    beyond: Floats = inside + rise * np.maximum(0, num_tokens - last)
+    return beyond
+
+
+def _still_rises(output_tok_per_s: Floats) -> bool:
+    """Return whether the output still grows well with requests at the largest number of them."""
+    half = output_tok_per_s[(len(output_tok_per_s) - 1) // 2]
+    return len(output_tok_per_s) < 2 or output_tok_per_s[-1] >= STILL_RISING_RATIO * half
+
+
+def _step_limit(
+    deployment: Deployment, chip: Chip, architecture: Architecture, lengths: Lengths, room: Room
+) -> Limit:
+    """Return what the mean step goes to with the most requests in flight, prompts included."""
+    request = _mean_request(lengths, windows_of(architecture))
+    num = room.num_concurrent
+    prompts = num / request.output_tokens
+    shape = (
+        num + prompts * request.prefill_tokens,
+        num * request.context_tokens[0],
+        prompts * request.num_pairs[0],
+    )
+    return step_limit(deployment, chip, architecture, shape)
+
+
+def _notes(deployment: Deployment, chip: Chip, architecture: Architecture) -> tuple[str, ...]:
+    """Return what is assumed where no source or no measurement tells."""
+    notes = []
+    if deployment.num_chips > 1 and chip.link_bandwidth_bytes_per_s is None:
+        notes.append("link not stated: PCIe generation 4 x16 is taken")
+    if chip.id not in MEASURED_CHIPS:
+        notes.append("no latency measured on this chip was compared: the band is assumed")
+    if architecture.kv_lora_rank:
+        notes.append("prefill steps of latent attention were measured on TensorRT-LLM alone")
+    return tuple(notes)
+
+
+def _basis(
+    deployment: Deployment, chip: Chip, model: Model, facts: tuple[Sourced[object], ...]
+) -> Basis:
+    used: list[Sourced[object]] = [
+        chip.memory_bandwidth_bytes_per_s,
+        peak_of(chip, deployment.precision),
+        model.architecture,
+        *facts,
+        Sourced(efficiency_of(chip, model.architecture.value), MEASUREMENTS),
+    ]
+    if chip.link_bandwidth_bytes_per_s and deployment.num_chips > 1:
+        used.append(chip.link_bandwidth_bytes_per_s)
+    return Basis.of(*used).through(Grade.MODELED)

@@ -1,0 +1,108 @@
+"""How long one step of a scheduler takes: the contract between platforms and the simulation.
+
+A step runs `num_decode` sequences by one token each and `num_prefill_tokens` tokens of prompts:
+
+    latency = base[n + p] + sum over classes c of slope_c * context_c
+              + sum over classes of pair_c * pairs_c + n * per sequence
+    a step with prefill takes at least `prefill_floor_ps`
+
+Every layer belongs to a context class: full attention, or one of the windows of the model; the
+context of class c is the sum over sequences of min(context, window_c). All tables are integers, in
+picoseconds, so that every implementation of a scheduler finds the same times to the bit.
+"""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+PS_PER_S: Final = 1_000_000_000_000
+PAIRS_PER_UNIT: Final = 1_024
+"""Pairs are priced by the 1,024: one takes less than a picosecond on several chips."""
+
+FOREVER_STEPS: Final = 2**62
+"""Steps for which a piece holds that nothing bounds."""
+
+Picoseconds = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepShape:
+    """What one step has to do, as sums; tuples have one entry per context class.
+
+    `num_growing` sequences of a class see their context grow by one token with each step: all of
+    full attention, and those whose window is not full yet. `num_steps_same` is for how many steps
+    the caller knows that to stay so.
+    """
+
+    num_decode: int
+    context_tokens: tuple[int, ...]
+    num_growing: tuple[int, ...]
+    num_prefill_tokens: int = 0
+    num_prefill_pairs: tuple[int, ...] = ()
+    num_steps_same: int = FOREVER_STEPS
+
+
+class StepTime(NamedTuple):
+    """When this step's tokens are there, when the next may start, and how that changes.
+
+    Latency and interval are equal on a GPU; they differ where steps overlap (pipelines, wafers).
+    Each of the next `num_steps_valid` steps of the same sequences takes `slope_ps_per_step` longer
+    than the one before.
+    """
+
+    latency_ps: int
+    interval_ps: int
+    slope_ps_per_step: int
+    num_steps_valid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StepCost:
+    """The step times of one platform, model and deployment.
+
+    `base_ps` has an entry per number of tokens in the step, decoded and prefilled; past its end it
+    goes on along its last stretch. `windows_tokens` names the context classes, None for full
+    attention. `pair_ps` is the price of `PAIRS_PER_UNIT` query-key pairs.
+    """
+
+    base_ps: Picoseconds
+    windows_tokens: tuple[int | None, ...]
+    context_ps_per_token: Picoseconds
+    pair_ps: Picoseconds
+    sequence_ps: int
+    prefill_floor_ps: int = 0
+
+    def at(self, shape: StepShape) -> StepTime:
+        """Return the time of a step, and for how many steps it goes on along a line.
+
+        Raises:
+            ValueError: the shape has not one context for each class.
+        """
+        if not len(shape.context_tokens) == len(shape.num_growing) == len(self.windows_tokens):
+            raise ValueError(
+                f"{len(shape.context_tokens)} contexts and {len(shape.num_growing)} counts of "
+                f"growing sequences, expected {len(self.windows_tokens)} of each"
+            )
+        num = shape.num_decode
+        latency = self._base(num + shape.num_prefill_tokens) + num * self.sequence_ps
+        latency += _dot(self.context_ps_per_token, shape.context_tokens)
+        if not shape.num_prefill_tokens:
+            slope = _dot(self.context_ps_per_token, shape.num_growing)
+            return StepTime(latency, latency, slope, shape.num_steps_same)
+        latency += _dot(self.pair_ps, shape.num_prefill_pairs) // PAIRS_PER_UNIT
+        latency = max(latency, self.prefill_floor_ps)
+        return StepTime(latency, latency, 0, 1)
+
+    def _base(self, num_tokens: int) -> int:
+        last = len(self.base_ps) - 1
+        if num_tokens <= last:
+            return int(self.base_ps[num_tokens])
+        rise = int(self.base_ps[last] - self.base_ps[last - 1])
+        return int(self.base_ps[last]) + rise * (num_tokens - last)
+
+
+def _dot(prices: Picoseconds, amounts: tuple[int, ...]) -> int:
+    """Sum prices times amounts in Python's integers, which do not overflow."""
+    return sum(int(price) * amount for price, amount in zip(prices, amounts, strict=False))

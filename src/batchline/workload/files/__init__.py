@@ -1,0 +1,1 @@
+"""Workload files: what they may hold, and how they become records."""
