@@ -8,7 +8,7 @@ import pytest
 from batchline.catalog import Catalog
 from batchline.catalog.records import Feature, HourlyOffer, Offer, Places, Provider, TokenLimits
 from batchline.catalog.records.offer import FeatureName
-from batchline.decision import RULES, WAY_RULES, Ruling, Status
+from batchline.decision import BY_NUMBERS, RULES, WAY_RULES, Ruling, Status
 from batchline.decision.rules import Ask, Candidate, Demand
 from batchline.provenance import Period
 from batchline.workload import Requirements
@@ -320,5 +320,5 @@ def test_a_replacement_that_is_gone_too_is_said(catalog: Catalog) -> None:
 def test_rules_have_distinct_ids_and_cover_the_guides_decision_table() -> None:
     everything = (*RULES, *WAY_RULES)
     assert len({rule.id for rule in everything}) == len(everything)
-    covered = {row for rule in everything for row in rule.requirements}
+    covered = {row for rule in (*everything, *BY_NUMBERS) for row in rule.requirements}
     assert {f"R{n}" for n in range(124, 135)} <= covered

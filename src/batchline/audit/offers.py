@@ -143,13 +143,12 @@ def audit_listing(claim: Sourced[Listing], ctx: Context) -> Outcome:
     unknown = [m for m, listed in then.items() if listed is None]
     word = "listed" if c.listed else "not listed"
     right = len(c.models) - len(wrong) - len(unknown)
+    still = sum(listed is c.listed for listed in now.values())
+    later = f", {still} on {ctx.as_of}" if ctx.as_of != day else ""
     return Outcome(
         verdict=_listing_verdict(wrong, changed, unknown),
         reason=_listing_reason(wrong, changed, unknown, provider) or f"{word} at {provider.name}",
-        arithmetic=(
-            f"{right} of {len(c.models)} {word} on {day}, "
-            f"{sum(v is c.listed for v in now.values())} on {ctx.as_of}"
-        ),
+        arithmetic=f"{right} of {len(c.models)} {word} on {day}{later}",
         basis=Basis.of(claim, *_life(provider, c.models)),
         claimed=len(c.models),
         expected=right,

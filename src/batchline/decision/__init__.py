@@ -13,9 +13,10 @@ from batchline.decision.records import (
     Unknown,
     Verdict,
 )
-from batchline.decision.rules import RULES, WAY_RULES, Asked, Rule
+from batchline.decision.rules import BY_NUMBERS, RULES, WAY_RULES, Asked, Rule
 
 __all__ = [
+    "BY_NUMBERS",
     "RULES",
     "WAY_RULES",
     "Asked",

@@ -4,11 +4,11 @@ python -m batchline.report.rules [--check]
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from batchline.decision import RULES
+from batchline.decision import BY_NUMBERS, RULES, WAY_RULES, Asked
 
 PAGE: Final = Path("docs") / "methods" / "feasibility.md"
 
@@ -43,16 +43,12 @@ replica, how the chips are bought.
 
 """
 
-AFTERWARDS: Final[tuple[tuple[str, str, str], ...]] = (
-    ("modeled", "Can its speed be predicted?", "chips are rented or owned"),
-    ("fits", "Do the weights and a request's KV cache fit?", "chips are rented or owned"),
-    ("partition", "Does a slice of a chip hold the model?", "requirements.tenancy: partition"),
-    ("power", "Do a replica's chips stay within the power?", "requirements.limit_power_watts"),
-    ("spot", "Can spot chips be had often enough?", "chips are bought as spot"),
-    ("capacity", "Are there chips enough?", "chips are owned or reserved"),
-    ("slo", "Do the targets hold with the confidence asked for?", "a class has targets"),
-    ("speed-known", "Is its speed known?", "token services, where targets or users need it"),
-)
+NUMBERS: Final = """
+## Decided by numbers
+
+No rule picks a platform. What is kept is ranked, and the guide's thresholds are solved for.
+
+"""
 
 FALLBACK: Final = """
 `precision` rejects here too: chips on which no way of running the model is as precise as asked for.
@@ -62,24 +58,16 @@ FALLBACK: Final = """
 
 def page_text() -> str:
     """Return the page."""
-    return (
-        PREFACE + "\n".join(_gate()) + "\n" + BETWEEN + "\n".join(_afterwards()) + "\n" + FALLBACK
-    )
+    parts = (PREFACE, _table(RULES), BETWEEN, _table(WAY_RULES), FALLBACK, NUMBERS)
+    return "".join((*parts, _table(BY_NUMBERS)))
 
 
-def _gate() -> Iterator[str]:
-    yield "| rule | question | asked when | requirements |"
-    yield "|---|---|---|---|"
-    for rule in RULES:
+def _table(rules: Sequence[Asked]) -> str:
+    lines = ["| rule | question | asked when | requirements |", "|---|---|---|---|"]
+    for rule in rules:
         rows = ", ".join(rule.requirements)
-        yield f"| `{rule.id}` | {rule.question} | {_code(rule.asked_when)} | {rows} |"
-
-
-def _afterwards() -> Iterator[str]:
-    yield "| rule | question | asked when |"
-    yield "|---|---|---|"
-    for rule_id, question, asked_when in AFTERWARDS:
-        yield f"| `{rule_id}` | {question} | {_code(asked_when)} |"
+        lines.append(f"| `{rule.id}` | {rule.question} | {_code(rule.asked_when)} | {rows} |")
+    return "\n".join(lines) + "\n"
 
 
 def _code(asked_when: str) -> str:

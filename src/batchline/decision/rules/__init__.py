@@ -8,7 +8,7 @@ from batchline.decision.rules.limits import RATE_LIMIT
 from batchline.decision.rules.place import REGION
 from batchline.decision.rules.price import PRICE_AGE, PRICE_KNOWN
 from batchline.decision.rules.rule import Ask, Asked, Candidate, Demand, Facts, Rule
-from batchline.decision.rules.ways import WAY_RULES
+from batchline.decision.rules.ways import BY_NUMBERS, WAY_RULES
 
 RULES: Final[tuple[Rule, ...]] = (
     LISTED,
@@ -23,4 +23,14 @@ RULES: Final[tuple[Rule, ...]] = (
 )
 """In the order in which they are reported."""
 
-__all__ = ["RULES", "WAY_RULES", "Ask", "Asked", "Candidate", "Demand", "Facts", "Rule"]
+__all__ = [
+    "BY_NUMBERS",
+    "RULES",
+    "WAY_RULES",
+    "Ask",
+    "Asked",
+    "Candidate",
+    "Demand",
+    "Facts",
+    "Rule",
+]

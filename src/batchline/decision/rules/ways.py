@@ -58,3 +58,19 @@ WAY_RULES: Final[tuple[Asked, ...]] = (
     ),
 )
 """In the order in which they are asked."""
+
+BY_NUMBERS: Final[tuple[Asked, ...]] = (
+    Asked(
+        id="ranking",
+        question="Which is the cheapest of those that keep every target?",
+        asked_when="always",
+        requirements=("R005", "R080", "R083", "R132", "R135", "R137"),
+    ),
+    Asked(
+        id="break-even",
+        question="Where does the answer turn?",
+        asked_when="chips and a token service are both left",
+        requirements=("R106", "R107", "R132", "R138"),
+    ),
+)
+"""What no rule decides: the numbers do."""
