@@ -3,7 +3,6 @@
 BatchlineError       base: `except BatchlineError` catches everything we raise on purpose
     InputError       what the user gave is wrong: file, key, value found, what was expected
     CatalogError     a catalog record is missing, malformed or contradicts itself
-    InfeasibleError  no platform can do what is asked, for the stated reason
 """
 
 
@@ -17,7 +16,3 @@ class InputError(BatchlineError):
 
 class CatalogError(InputError):
     """A catalog record is missing, malformed or contradicts itself."""
-
-
-class InfeasibleError(BatchlineError):
-    """Nothing can satisfy the request, for the stated reason."""

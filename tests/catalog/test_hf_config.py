@@ -31,10 +31,8 @@ REFUSED = {
     "moonshotai--Kimi-K3*": "delta attention",
     "XiaomiMiMo--MiMo-V2-Flash*": "different head widths",
     "MiniMaxAI--MiniMax-M3*": "block-sparse attention",
-    "nvidia--Llama-3_3-Nemotron*": "different from one another",
     "nvidia--Nemotron-H-56B*": "found Infinity, which JSON does not have",
     "nvidia--NVIDIA-Nemotron-3-Super*": "found Infinity, which JSON does not have",
-    "nvidia--NVIDIA-Nemotron-3*": "Mamba state-space layers",
     "stepfun-ai--Step-3.7*": "could not check",
 }
 """Every published config we refuse, by file, with the reason given; the first match counts."""
@@ -84,6 +82,18 @@ SMALL: dict[str, object] = {
     "linear_conv_kernel_dim": 4,
     "interleave_moe_layer_step": 2,
     "intermediate_size_mlp": 256,
+    "num_key_value_heads_per_layer": [4, 2, 2, 1],
+    "hybrid_override_pattern": "M*-E",
+    "mamba_num_heads": 4,
+    "mamba_head_dim": 16,
+    "n_groups": 2,
+    "ssm_state_size": 8,
+    "conv_kernel": 4,
+    "block_configs": [
+        {"attention": {"n_heads_in_group": 4}, "ffn": {"ffn_mult": 6.0}},
+        {"attention": {"no_op": True}, "ffn": {"ffn_mult": 3}},
+    ]
+    * 2,
 }
 """A config that has the keys of every family."""
 
@@ -125,6 +135,16 @@ def small(model_type: str, **changes: object) -> dict[str, object]:
 
 def read(model_type: str, **changes: object) -> Architecture:
     return architecture_of(small(model_type, **changes), "x.json")
+
+
+def nas_blocks(**parts: dict[str, object]) -> dict[str, object]:
+    """Return four equal blocks of a searched model, with some keys of a part changed."""
+    block: dict[str, dict[str, object]] = {
+        "attention": {"n_heads_in_group": 4},
+        "ffn": {"ffn_mult": 6.0},
+    }
+    changed = {name: {**keys, **parts.get(name, {})} for name, keys in block.items()}
+    return {"block_configs": [changed] * 4}
 
 
 def loaded(text: str) -> Model:
@@ -281,6 +301,18 @@ def test_a_wrong_value_is_named_with_what_was_expected(
         ("minimax_m2", {"shared_intermediate_size": 8}, "shared_intermediate_size: found 8"),
         ("gemma4_text", {"num_kv_shared_layers": 2}, "num_kv_shared_layers: found 2, expected 0"),
         ("gemma4_text", {"use_double_wide_mlp": True}, "use_double_wide_mlp: found True"),
+        ("deci", {"num_key_value_heads_per_layer": [4, 2, 2]}, "a list of 4, one entry per layer"),
+        ("deci", {"num_key_value_heads_per_layer": [4, 3, 2, 1]}, "found 8, expected a multiple"),
+        ("deci", {"num_key_value_heads_per_layer": [4, 0, 2, 1]}, r"per_layer\[1\]: found 0"),
+        ("nemotron-nas", {"block_configs": [1] * 4}, r"block_configs\[0\]: found 1, expected keys"),
+        ("nemotron-nas", nas_blocks(attention={"replace_with_linear": True}), "expected false"),
+        ("nemotron-nas", nas_blocks(attention={"window_length": 8}), "window_length: found 8"),
+        ("nemotron-nas", nas_blocks(ffn={"no_op": True}), "no_op: found True, expected false"),
+        ("nemotron-nas", nas_blocks(ffn={"ffn_mult": "6"}), "ffn_mult: found '6', expected a num"),
+        ("nemotron-nas", nas_blocks(ffn={"ffn_mult": 0.01}), "leaves the MLP a width"),
+        ("nemotron_h", {"hybrid_override_pattern": "M*-"}, "expected a list of 4"),
+        ("nemotron_h", {"hybrid_override_pattern": "M*-X"}, r"pattern\[3\]: found 'X', expected"),
+        ("nemotron_h", {"moe_latent_size": 3}, "moe_latent_size: found 3, expected a size"),
         ("gemma4", {"text_config": 1}, "text_config: found 1, expected keys and values"),
         ("qwen3_vl", {}, "text_config: is missing, expected keys and values"),
         ("qwen3_vl", {"text_config": {}}, r"text_config\.model_type: is missing"),
@@ -350,6 +382,90 @@ def test_a_shared_indexer_adds_no_weights() -> None:
     every = read("glm_moe_dsa").num_parameters
     half = read("glm_moe_dsa", indexer_types=["full", "shared"] * 2).num_parameters
     assert every - half == 2 * (16 * 2 * 8 + 64 * (8 + 2) + 2 * 8)
+
+
+ATTENTION = 64 * 16 * (8 + 2 + 2 + 8)
+GATED, PLAIN, NORMS = 3 * 64 * 128, 2 * 64 * 128, 2 * 64
+EMBEDDING, LAST_NORM = 1000 * 64, 64
+"""Weights of one layer of `SMALL`, part by part, and of what is around the layers."""
+
+
+@pytest.mark.parametrize(
+    ("model_type", "num_parameters"),
+    [
+        ("aquila", 4 * (ATTENTION + GATED + NORMS) + 2 * EMBEDDING + LAST_NORM),
+        ("phi3", 308_800),
+        ("gemma2", 4 * (ATTENTION + GATED + NORMS) + EMBEDDING + LAST_NORM),
+        ("gemma3_text", 244_800),
+        ("gptj", 4 * (ATTENTION + PLAIN + NORMS) + 2 * EMBEDDING + LAST_NORM),
+        ("opt", 4 * (ATTENTION + PLAIN + NORMS) + EMBEDDING + LAST_NORM),
+        ("bloom", 212_032),
+        ("falcon", 203_840),
+        ("deci", 310_848),
+        ("nemotron-nas", 366_144),
+        ("nemotron_h", 217_964),
+    ],
+)
+def test_a_model_counted_by_hand_has_these_weights(model_type: str, num_parameters: int) -> None:
+    changes = {"sliding_window": 4096} if model_type == "phi3" else {}
+    assert read(model_type, **changes).num_parameters == num_parameters
+
+
+def test_qwen3_next_is_counted_as_qwen3_5_with_experts() -> None:
+    assert read("qwen3_next").num_parameters == read("qwen3_5_moe_text").num_parameters
+
+
+def test_gpt_j_names_its_keys_in_its_own_way() -> None:
+    own = {"n_layer": 2, "n_embd": 64, "n_head": 4, "n_positions": 128, "vocab_size": 1000}
+    architecture = architecture_of({"model_type": "gptj", **own}, "x.json")
+    assert architecture.num_parameters == 2 * (12 * 64 * 64 + 2 * 64) + 2 * 64_000 + 64
+    assert (architecture.mlp_kind, architecture.max_position_embeddings) == ("plain", 128)
+
+
+def test_falcon_shares_one_key_head_or_has_as_many_as_told() -> None:
+    assert read("falcon").num_key_value_heads == 1
+    assert read("falcon", multi_query=False).num_key_value_heads == 8
+    later = read("falcon", new_decoder_architecture=True, num_kv_heads=4, ffn_hidden_size=256)
+    assert (later.num_key_value_heads, later.intermediate_size) == (4, 256)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "changes", "num_sliding"),
+    [
+        ("gemma2", {}, 2),
+        ("gemma3_text", {"sliding_window_pattern": 4}, 3),
+        ("gemma3_text", {"_sliding_window_pattern": 2}, 2),
+    ],
+)
+def test_gemma_has_a_full_layer_after_each_run_of_sliding_ones(
+    model_type: str, changes: dict[str, object], num_sliding: int
+) -> None:
+    layers = read(model_type, layer_types=..., **changes).layers
+    assert {g.attention: g.num_layers for g in layers} == {
+        "sliding": num_sliding,
+        "full": 4 - num_sliding,
+    }
+
+
+def test_a_searched_model_has_layers_of_their_own() -> None:
+    full, none = read("nemotron-nas").layers
+    assert (full.num_key_value_heads, full.intermediate_size, full.attention) == (2, 256, "full")
+    assert (none.num_layers, none.attention, none.intermediate_size) == (2, "linear", 256)
+    assert read("nemotron-nas").kv_bytes_per_token(2) == 2 * 2 * 2 * 2 * 16
+
+
+def test_only_the_attention_layers_of_a_mamba_hybrid_keep_a_cache() -> None:
+    by_letter = read("nemotron_h")
+    assert by_letter.kv_bytes_per_token(2) == 2 * 2 * 2 * 16
+    words = ["mamba", "attention", "mlp", "moe"]
+    assert read("nemotron_h", layers_block_type=words, num_hidden_layers=...) == by_letter
+
+
+def test_experts_of_a_latent_width_count_as_narrower_ones() -> None:
+    plain, latent = read("nemotron_h"), read("nemotron_h", moe_latent_size=32)
+    assert latent.moe_intermediate_size == plain.moe_intermediate_size // 2
+    lost, led_there_and_back = 2 * 64 * 8 * 16, 2 * 64 * 32
+    assert latent.num_parameters == plain.num_parameters - lost + led_there_and_back
 
 
 @pytest.mark.parametrize(

@@ -240,7 +240,7 @@ WRONG_SHAPES = [
         "'free'",
         "'token', 'hourly', 'dedicated', 'owned'",
     ),
-    Wrong("offers", "name: h100", "name: H 100", "11: offers[1].name", "'H 100'", "match pattern"),
+    Wrong("offers", "name: h100", "name: H 100", "11: offers[1].name", "'H 100'", "of the pattern"),
     Wrong(
         "offers",
         "{on_demand_usd_per_hour: 2.5, source: sheet}",

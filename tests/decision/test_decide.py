@@ -1,15 +1,24 @@
 """Small markets, one change at a time: the answer follows the change."""
 
+import math
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
 from batchline.catalog.records import HourlyPrice, ServiceRate, TokenLimits, TokenPrice
-from batchline.decision import Decision, decide
+from batchline.decision import Decision, check_names, decide
 from batchline.errors import CatalogError, InputError
 from batchline.provenance import Period
-from batchline.workload import Baseline, Capacity, ClosedArrivals, OpenArrivals, Operations
+from batchline.workload import (
+    Baseline,
+    Capacity,
+    ClosedArrivals,
+    OpenArrivals,
+    Operations,
+    Requirements,
+)
 from tests.decision.conftest import (
     DAY,
     Market,
@@ -111,16 +120,20 @@ def test_an_impossible_limit_names_what_binds_and_the_smallest_relaxation(market
     decision = decide(workload(traffic(targets=(ttft(0.001),))), market, policy())
     assert decision.exit_code == 1
     assert not decision.options
-    assert "chat TTFT p95 <= 0.001 s" in decision.answer
+    assert "chat TTFT p95 <= 1 ms" in decision.answer
     missed = [x for r in decision.rejected for x in r.rulings if x.shortfall_ratio is not None]
-    least = min(x.shortfall_ratio for x in missed if x.shortfall_ratio is not None)
-    assert f"a limit of {least * 0.001:.4g} s would surely do" in decision.answer
+    least = min(missed, key=lambda x: x.shortfall_ratio or 0.0)
+    assert least.remedy in decision.answer
+    assert least.remedy.startswith("a limit of ")
 
 
 def test_the_relaxation_named_does_make_an_offer_feasible(market: Market) -> None:
     decision = decide(workload(traffic(targets=(ttft(0.001),))), market, policy())
     missed = [x for r in decision.rejected for x in r.rulings if x.shortfall_ratio is not None]
-    limit_s = min(x.shortfall_ratio or 0.0 for x in missed) * 0.001 * 1.001
+    least = min(missed, key=lambda x: x.shortfall_ratio or 0.0)
+    found = re.search(r"a limit of ([0-9.]+) (ms|s) would do", least.remedy)
+    assert found
+    limit_s = float(found[1]) * (0.001 if found[2] == "ms" else 1.0)
     relaxed = decide(workload(traffic(targets=(ttft(limit_s),))), market, policy())
     assert relaxed.options
 
@@ -239,7 +252,10 @@ def test_replicas_grow_with_the_rate_and_shrink_with_a_looser_limit(market: Mark
 
 def test_every_target_of_an_option_holds_with_the_confidence_asked_for(market: Market) -> None:
     question = workload(traffic(50, targets=(ttft(1.5), tpot(0.05))))
-    for option in decide(question, market, policy()).options:
+    options = decide(question, market, policy()).options
+    assert {o.deployment.offer for o in options} == {"tokens/llama", "chips/h100"}
+    for option in options:
+        assert option.targets
         for result in option.targets:
             assert result.holds
             assert result.probability_ratio >= 0.9
@@ -254,6 +270,7 @@ def test_autoscaling_pays_for_the_hours_that_need_it(market: Market) -> None:
         policy(),
     )
     of = {o.id: o for o in static.options if o.num_chips_paid}
+    assert of
     for option in scaled.options:
         if option.num_chips_paid:
             assert option.cost.usd_per_month < of[option.id].cost.usd_per_month
@@ -266,6 +283,7 @@ def test_a_floor_of_two_replicas_doubles_the_bill_of_one(market: Market) -> None
         workload(traffic(0.5), operations=Operations(num_replicas_min=2)), market, policy()
     )
     bill = {o.id: o.cost.usd_per_month for o in one.options if o.num_chips_paid}
+    assert bill
     for option in two.options:
         if option.num_chips_paid:
             assert option.cost.usd_per_month == pytest.approx(2 * bill[option.id])
@@ -277,6 +295,7 @@ def test_engineering_is_added_to_chips_and_not_to_tokens(market: Market) -> None
         workload(operations=Operations(engineering_usd_per_month=5000)), market, policy()
     )
     before = {o.id: o.cost.usd_per_month for o in plain.options}
+    assert any(o.num_chips_paid for o in staffed.options)
     for option in staffed.options:
         extra = 5000 if option.num_chips_paid else 0
         assert option.cost.usd_per_month == pytest.approx(before[option.id] + extra)
@@ -371,6 +390,7 @@ def test_cached_prefixes_lower_both_bills(market: Market) -> None:
     plain = decide(workload(traffic(200, lengths=lengths(8000, 50))), market, policy())
     cached = decide(workload(traffic(200, lengths=lengths(8000, 50, 7000))), market, policy())
     before = {o.id: o.cost.usd_per_request for o in plain.options}
+    assert cached.options
     for option in cached.options:
         assert option.cost.usd_per_request < before[option.id]
 
@@ -410,4 +430,136 @@ def test_sources_of_what_is_said_are_listed(market: Market) -> None:
     decision = decide(workload(traffic(0.5)), market, policy())
     titles = {s.title for s in decision.sources}
     assert f"a page of {DAY}" in titles
-    assert replace(decision).sources
+
+
+@pytest.mark.parametrize("usd", [0.0, 1.0])
+def test_hours_and_tokens_may_cost_nothing(market: Market, usd: float) -> None:
+    free = TokenPrice(input_usd_per_mtok=0.0, output_usd_per_mtok=0.0)
+    market.sell("tokens", token_offer("tokens", prices=(said(free),)))
+    due = Capacity(name="box", chip="h100-sxm", num_chips=1, reserved_usd_per_hour=usd)
+    decision = decide(workload(traffic(0.5), capacity=(due,)), market, policy())
+    own = next(o for o in decision.options if o.id.startswith("own/box"))
+    assert own.cost.usd_per_month == pytest.approx(usd * 730)
+    assert decision.options[0].cost.usd_per_month == 0.0
+    assert all(math.isfinite(o.regret_ratio) for o in decision.options if o.regret_ratio)
+
+
+def test_what_is_due_anyway_counts_only_what_it_adds(market: Market) -> None:
+    rack = Capacity(
+        name="rack", chip="h100-sxm", num_chips=1, capex_usd=60_000, lifetime_s=1e8,
+        power_watts=1000, energy_usd_per_kwh=0.10, is_sunk=True,
+    )  # fmt: skip
+    decision = decide(workload(traffic(0.5), capacity=(rack,)), market, policy())
+    own = next(o for o in decision.options if o.id.startswith("own/rack"))
+    assert own.cost.usd_per_month == pytest.approx(1.0 * 0.10 * 730)
+
+
+def test_users_without_a_pause_run_into_rate_limits(market: Market) -> None:
+    users = ClosedArrivals(num_users=500, think_time_s=0.0)
+    limits = (said(TokenLimits(tier="Free", limit_req_per_min=30)),)
+    market.sell("tokens", token_offer("tokens", limits=limits))
+    many = decide(workload(traffic(arrivals=users)), market, policy())
+    assert rules(many)["tokens/llama"] == ["rate-limit"]
+    market.sell("tokens", token_offer("tokens"))
+    assert "tokens/llama" in ids(decide(workload(traffic(arrivals=users)), market, policy()))
+
+
+def test_means_over_requests_weigh_the_busy_hour(market: Market) -> None:
+    arrivals = OpenArrivals(rates_req_per_s=(1.0, 100.0), shares_ratio=(0.5, 0.5), kind="hourly")
+    scaled = Operations(autoscale=True)
+    busy = traffic(arrivals=replace(arrivals, rates_req_per_s=(100.0, 100.0)))
+    both = decide(workload(traffic(arrivals=arrivals), operations=scaled), market, policy())
+    peak = decide(workload(busy, operations=scaled), market, policy())
+    at_peak = {o.id: o.tpot_s for o in peak.options if o.num_chips_paid}
+    for option in both.options:
+        if option.num_chips_paid:
+            assert option.tpot_s == pytest.approx(at_peak[option.id], rel=0.02)
+
+
+def test_chips_that_are_not_there_do_not_begin_to_pay(market: Market) -> None:
+    due = Capacity(name="one", chip="h100-sxm", num_chips=1, reserved_usd_per_hour=1.0)
+    market.sell(
+        "chips", chip_offer("chips", prices=(said(HourlyPrice(on_demand_usd_per_hour=90.0)),))
+    )
+    staffed = Operations(engineering_usd_per_month=50_000)
+    question = workload(traffic(1.0), capacity=(due,), operations=staffed)
+    found = next(b for b in decide(question, market, policy()).break_evens if b.quantity == "rate")
+    if found.value is not None:
+        at = decide(
+            workload(traffic(found.value), capacity=(due,), operations=staffed), market, policy()
+        )
+        assert found.challenger in ids(at)
+
+
+@pytest.mark.parametrize(("limit_watts", "ends"), [(700.0, "kept"), (699.0, "turned away")])
+def test_a_replica_draws_no_more_than_allowed(
+    market: Market, limit_watts: float, ends: str
+) -> None:
+    allowed = Requirements(limit_power_watts=limit_watts)
+    decision = decide(workload(requirements=allowed), market, policy())
+    hosted = [o for o in decision.options if o.num_chips_paid]
+    assert bool(hosted) == (ends == "kept")
+
+
+def test_a_slice_must_hold_the_model(market: Market) -> None:
+    sliced = Requirements(tenancy="partition")
+    small = decide(workload(requirements=sliced), market, policy())
+    assert any(o.num_chips_paid for o in small.options)
+    fine = Requirements(tenancy="partition", min_precision="bf16")
+    large = decide(workload(requirements=fine, models=("qwen3-32b",)), market, policy())
+    assert rules(large)["chips/h100"] == ["partition"]
+
+
+def test_only_licenses_asked_for_are_kept(market: Market) -> None:
+    allowed = Requirements(licenses=("llama 3.1 community",))
+    assert decide(workload(requirements=allowed), market, policy()).options
+    other = Requirements(licenses=("Apache-2.0",))
+    assert decide(workload(requirements=other), market, policy()).exit_code == 1
+
+
+def test_chips_without_a_model_of_serving_are_said(market: Market) -> None:
+    market.sell("chips", chip_offer("chips", chip="cerebras-wse-3"))
+    assert rules(decide(workload(), market, policy()))["chips/h100"] == ["modeled"]
+
+
+def test_a_target_is_of_its_own_class(market: Market) -> None:
+    chat = traffic(2.0, lengths=lengths(100, 100), targets=(ttft(5.0, 0.5),))
+    long = traffic(0.05, name="papers", lengths=lengths(60_000, 100), targets=(ttft(30.0, 0.5),))
+    decision = decide(workload(chat, long), market, policy())
+    option = next(o for o in decision.options if o.num_chips_paid)
+    value = {r.traffic_class: r.value_s for r in option.targets}
+    assert value["papers"] > 5 * value["chat"]
+
+
+def test_odds_are_probabilities(market: Market) -> None:
+    question = workload(traffic(3.0, targets=(ttft(1.0), tpot(0.05))))
+    options = decide(question, market, policy()).options
+    odds = [o.probability_best_ratio for o in options if o.probability_best_ratio is not None]
+    assert sum(odds) == pytest.approx(1.0, abs=0.05)
+    regrets = [o.regret_ratio for o in options if o.regret_ratio is not None]
+    assert regrets
+    assert all(r >= 0 for r in regrets)
+
+
+def test_twins_share_the_odds(market: Market) -> None:
+    market.sell(
+        "chips", chip_offer("chips", prices=(said(HourlyPrice(on_demand_usd_per_hour=90.0)),))
+    )
+    market.sell("other", token_offer("other"))
+    options = decide(workload(traffic(0.5)), market, policy()).options
+    assert [o.probability_best_ratio for o in options[:2]] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"baseline": Baseline(offer="tokens/lama")}, "baseline.offer"),
+        ({"requirements": Requirements(excluded_providers=("tokns",))}, "excluded_providers"),
+        ({"requirements": Requirements(rate_limit_tier="gold")}, "rate_limit_tier"),
+    ],
+)
+def test_a_misspelled_name_is_refused(market: Market, changes: dict[str, object], key: str) -> None:
+    limits = (said(TokenLimits(tier="Free", limit_req_per_min=30)),)
+    market.sell("tokens", token_offer("tokens", limits=limits))
+    with pytest.raises(InputError, match=key):
+        check_names(workload(**changes), market)

@@ -47,7 +47,7 @@ def load(rate: float, tpot_limit_s: float = 0.04, ttft_limit_s: float = 2.0) -> 
 def holds(found: ServingCurve, asked: Load, replicas: tuple[int, ...]) -> bool:
     state = state_of(found, asked, replicas)
     return bool(np.all(state.is_stable)) and all(
-        worst_s(t, state) <= t.target.limit_s for t in asked.targets
+        worst_s(t, found, state) <= t.target.limit_s for t in asked.targets
     )
 
 

@@ -81,6 +81,7 @@ def option(offer: str, usd_per_month: float = 1000.0, **changes: object) -> Opti
             usd_per_mtok_output=usd_per_month / 200,
             usd_per_mtok_blended=usd_per_month / 1200,
             usd_per_month=usd_per_month,
+            num_requests_per_month=1e6,
             utilization_ratio=0.4,
             basis=Basis(Grade.CLAIMED, (said(1).source,)),
         ),

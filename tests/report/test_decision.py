@@ -112,8 +112,8 @@ def test_an_offer_is_one_aligned_row_with_every_figure() -> None:
     text = section(text_of(render_decision(decision(cheap, dear))), "OFFERS")
     rows = [line for line in text.splitlines() if line.startswith("chips/")]
     assert [flat(row) for row in rows] == [
-        "chips/h100/vllm/fp8/tp4 2x4 5.00 1.00 1,000 131 14.6 TPOT 22/60ms 0.99 0.00",
-        "chips/b200/vllm/fp8/tp4 2x4/16 117 23.3 23,302 131 14.6 TPOT 22/60ms 0.99 0.00",
+        "chips/h100/vllm/fp8/tp4 2x4 5.00 1.00 1,000 131 14.6 TPOT 22/60ms 0.99 -",
+        "chips/b200/vllm/fp8/tp4 2x4/16 117 23.3 23,302 131 14.6 TPOT 22/60ms 0.99 -",
     ]
     assert len({cell_len(row) for row in rows}) == 1
     assert "grade of all: claimed" in text

@@ -153,12 +153,12 @@ WRONG_BELOW = [
     ),
     (
         "capacity: {name: A b, chip: b, num_chips: 1, reserved_usd_per_hour: 5}\n",
-        "capacity.name: found 'A b', expected string should match pattern",
+        "capacity.name: found 'A b', expected text of the pattern",
     ),
 ]
 
 WRONG_ELSEWHERE = [
-    ("name: Small", "name: ''", "1: name: found '', expected string should have at least 1"),
+    ("name: Small", "name: ''", "1: name: found '', expected at least 1 character"),
     ("name: Small\n", "", "1: name: is missing, expected a value"),
     ("name: Small", "nam: Small", "1: nam: unknown key, did you mean name?"),
     (

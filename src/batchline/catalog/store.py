@@ -19,6 +19,9 @@ BUILT_IN: Final = Path(__file__).parent / "data"
 
 KINDS: Final = ("chips", "systems", "models", "engines", "offers", "claims")
 
+MAX_NAMED: Final = 20
+"""Ids that a complaint about an unknown one lists; more are looked up with `catalog list`."""
+
 R = TypeVar("R")
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
@@ -157,6 +160,11 @@ def _check_folder(folder: Path) -> None:
 
 def _unknown(kind: str, name: str, known: list[str]) -> CatalogError:
     close = difflib.get_close_matches(name.casefold(), known, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(close)}?" if close else f"expected one of {', '.join(known)}"
+    everything = (
+        f"expected one of {', '.join(known)}"
+        if len(known) <= MAX_NAMED
+        else "see `batchline catalog list`"
+    )
+    hint = f"did you mean {', '.join(close)}?" if close else everything
     shown = name if len(name) <= 100 else f"{name[:99]}…"
     return CatalogError(f"unknown {kind} {shown!r}: {hint}")

@@ -10,9 +10,9 @@ from typing import Final
 
 from batchline.catalog.records import Chip, Engine, Model, Provider
 from batchline.cli.options import day, days, open_catalog
-from batchline.decision import RULES, Decision, Policy, decide
+from batchline.decision import RULES, WAY_RULES, Decision, Policy, check_names, decide
 from batchline.decision.rules import Facts
-from batchline.errors import InputError
+from batchline.errors import CatalogError, InputError
 from batchline.report.decision_option import Entry
 from batchline.report.decision_plot import CostAtRate
 from batchline.workload import OpenArrivals, Workload, read_workload
@@ -20,9 +20,6 @@ from batchline.workload import OpenArrivals, Workload, read_workload
 DEFAULT_AGE: Final = "180d"
 NUM_CLOSE: Final = 5
 MAX_LISTED: Final = 24
-
-RULES_BESIDE: Final = ("spot", "speed-known", "power", "partition")
-"""Rules that are asked while an offer is tried, not at the gate."""
 
 FACTORS: Final = tuple(10 ** (i / 8) for i in range(-12, 13))
 """Rates that are drawn, as multiples of the present one: from a thirtieth to thirty times."""
@@ -70,12 +67,28 @@ def ask(path: Path, choices: Choices) -> Asked:
         trust=facts.claims(choices.trust) if choices.trust else None,
     )
     return Asked(
-        workload=workload, facts=facts, policy=policy, decision=decide(workload, facts, policy)
+        workload=workload,
+        facts=facts,
+        policy=policy,
+        decision=_decided(path, workload, facts, policy),
     )
 
 
+def _decided(path: Path, workload: Workload, facts: Facts, policy: Policy) -> Decision:
+    """Decide a workload that names only what is there; a complaint begins with its file."""
+    try:
+        for name in workload.models:
+            facts.model(name)
+        check_names(workload, facts)
+        return decide(workload, facts, policy)
+    except (InputError, CatalogError) as exc:
+        if str(exc).startswith(("unknown ", "requirements.", "baseline.", workload.name)):
+            raise type(exc)(f"{path}: {exc}") from exc
+        raise
+
+
 def _check_rule(rule: str) -> None:
-    known = [*(r.id for r in RULES), *RULES_BESIDE]
+    known = [r.id for r in (*RULES, *WAY_RULES) if r.may_be_open]
     if rule not in known:
         raise InputError(f"--accept-unknown: {_hint('rule', rule, known)}")
 

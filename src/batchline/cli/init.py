@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchline.cli.options import destination
-from batchline.errors import InputError
+from batchline.cli.options import destination, open_catalog
+from batchline.errors import CatalogError, InputError
 
 if TYPE_CHECKING:
     from batchline.workload.drafting import Answers
@@ -88,8 +88,21 @@ def init_command(
         raise InputError(f"{file}: exists already, expected a new file")
     said = {key: value for key, value in given.items() if value is not None}
     if not said and sys.stdin is not None and sys.stdin.isatty():
-        said = _asked()
-    _write(_answers(said), file)
+        try:
+            said = _asked()
+        except typer.Abort:
+            raise KeyboardInterrupt from None
+    answers = _answers(said)
+    _write(answers, file)
+    for model_name in answers.models:
+        _warn_of_unknown(model_name)
+
+
+def _warn_of_unknown(model_name: str) -> None:
+    try:
+        open_catalog(None).model(model_name)
+    except CatalogError as exc:
+        typer.echo(f"  note: {exc}", err=True)
 
 
 def _seconds(milliseconds: float | None) -> float | None:

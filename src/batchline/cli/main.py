@@ -18,9 +18,9 @@ from batchline.cli.catalog import catalog_app
 from batchline.cli.decide import compare_command, decide_command, why_command
 from batchline.cli.init import init_command
 from batchline.cli.profile import profile_command
-from batchline.errors import BatchlineError, InfeasibleError
+from batchline.errors import BatchlineError
 
-EXIT_DONE, EXIT_INFEASIBLE, EXIT_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 2, 70, 130
+EXIT_DONE, EXIT_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 2, 70, 130
 
 app = typer.Typer(
     name="batchline",
@@ -58,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else EXIT_DONE
     except BatchlineError as exc:
-        return _fail(str(exc), EXIT_INFEASIBLE if isinstance(exc, InfeasibleError) else EXIT_INPUT)
+        return _fail(str(exc), EXIT_INPUT)
     except KeyboardInterrupt:
         return _fail("interrupted", EXIT_INTERRUPTED)
     except Exception:  # noqa: BLE001 - the top of the program: report the bug, whatever it is

@@ -35,15 +35,6 @@ class Served:
         """Requests in 730 hours."""
         return self.mean_req_per_s * HOURS_PER_MONTH * SECONDS_PER_HOUR
 
-    def scaled(self, factor: float) -> Served:
-        """Return the same requests at `factor` times the rate."""
-        return Served(
-            mean_req_per_s=self.mean_req_per_s * factor,
-            mean_input_tokens=self.mean_input_tokens,
-            mean_output_tokens=self.mean_output_tokens,
-            mean_cached_tokens=self.mean_cached_tokens,
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
@@ -56,6 +47,7 @@ class Cost:
     usd_per_mtok_output: float
     usd_per_mtok_blended: float
     usd_per_month: float
+    num_requests_per_month: float
     utilization_ratio: float | None
     basis: Basis
 
@@ -78,6 +70,7 @@ def monthly_cost(
         usd_per_mtok_output=per_request / served.mean_output_tokens * TOKENS_PER_MTOK,
         usd_per_mtok_blended=per_request / tokens * TOKENS_PER_MTOK,
         usd_per_month=usd_per_month,
+        num_requests_per_month=requests,
         utilization_ratio=utilization_ratio,
         basis=basis,
     )

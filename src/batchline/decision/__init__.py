@@ -1,6 +1,7 @@
 """Which option, how surely, and what would change the answer."""
 
 from batchline.decision.decide import Policy, decide
+from batchline.decision.names import check_names
 from batchline.decision.records import (
     BreakEven,
     Decision,
@@ -32,5 +33,6 @@ __all__ = [
     "TargetResult",
     "Unknown",
     "Verdict",
+    "check_names",
     "decide",
 ]

@@ -1,57 +1,62 @@
 """Where chips and a token service cost the same: solved for one quantity at a time.
 
 concurrency   the output rate at which chip hours cost the service's price per output token
-rate          the multiple of the traffic, nearest the present, at which the fleet begins to cost
-              no more than the service bills
+rate          the multiple of the traffic, nearest the present, at which a fleet begins to cost
+              no more than the service bills; the concurrency of open traffic is what is in flight
+              then
 busy share    the share of the hours that must carry the present traffic
 chip price, token price   the price at which present costs are equal
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from batchline.cost import HOURS_PER_MONTH, RateCurve, required_tok_per_s
+from batchline.decision.pricing import fleet_usd_per_month
 from batchline.decision.records import BreakEven
 from batchline.decision.setting import Plan, Setting
-from batchline.decision.sizing import (
-    OUTER_Z,
-    at_quantile,
-    largest_rate,
-    missed_when_idle,
-)
+from batchline.decision.sizing import OUTER_Z, at_quantile, state_of
 from batchline.performance.serving import ServingCurve
 from batchline.units import SECONDS_PER_HOUR
 from batchline.workload.records import ClosedArrivals, OpenArrivals
 
+UNABLE_REQ_PER_S: Final = 1e-12
+"""What a replica that misses a target is taken to serve, so that its fleet costs beyond reason."""
 SCALES: Final = (1e-4, 1e4)
-NUM_SCALES: Final = 2000
+NUM_SCALES: Final = 800
 """Multiples of the present traffic that are looked at, closely where the first one pays."""
 
 
 def break_evens(plans: list[Plan], setting: Setting) -> tuple[BreakEven, ...]:
     """Return where the cheapest chips and the cheapest service among ranked plans meet.
 
-    Empty where one of the two is missing.
+    By rate, any of the chips may be the first to pay. Empty where one of the two is missing.
     """
-    hosted = next((p for p in plans if p.price is not None), None)
-    service = next((p for p in plans if p.price is None), None)
-    if hosted is None or service is None:
+    chips = [p for p in plans if p.price is not None]
+    services = [p for p in plans if p.price is None]
+    if not chips or not services:
         return ()
-    return tuple(_all(hosted, service, setting))
+    return tuple(_all(chips, services[0], setting))
 
 
-def _all(hosted: Plan, service: Plan, setting: Setting) -> Iterator[BreakEven]:
-    yield by_concurrency(hosted, service)
+def _all(chips: list[Plan], service: Plan, setting: Setting) -> Iterator[BreakEven]:
     if isinstance(setting.load.arrivals, OpenArrivals):
-        yield by_rate(hosted, service, setting)
-    yield by_busy_share(hosted, service, setting)
-    yield by_chip_price(hosted, service, setting)
-    yield by_token_price(hosted, service)
+        rate = by_rate(chips, service, setting)
+        yield in_flight_at(rate, chips, setting)
+        yield rate
+    else:
+        yield by_concurrency(chips[0], service)
+    if not setting.operations.autoscale:
+        yield by_busy_share(chips[0], service, setting)
+    yield by_chip_price(chips[0], service, setting)
+    yield by_token_price(chips[0], service)
 
 
 def by_concurrency(hosted: Plan, service: Plan) -> BreakEven:
@@ -103,97 +108,128 @@ def _busy_ratio(setting: Setting) -> float:
     return arrivals.busy_ratio if isinstance(arrivals, ClosedArrivals) else 1.0
 
 
-def by_rate(hosted: Plan, service: Plan, setting: Setting) -> BreakEven:
-    """Return the mean request rate, in the present shape of the day, at which hours pay."""
+def by_rate(chips: list[Plan], service: Plan, setting: Setting) -> BreakEven:
+    """Return the mean rate, nearest the present one, at which some chips begin to pay.
+
+    Where chips pay now it is below, else above. Fleets grow in steps, so they may begin to pay at
+    several rates. The value is for fleets sized as the options are, the band for both ends of the
+    speed band.
+    """
     arrivals = setting.load.arrivals
     assert isinstance(arrivals, OpenArrivals)
     usd = service.option.cost.usd_per_request
+    found = [_pays_from(chips, setting, usd, z) for z in (setting.slow_z, OUTER_Z, -OUTER_Z)]
+    scale, first = found[0] or (None, chips[0])
     present = arrivals.mean_req_per_s
-    values = [_rate_at(hosted, setting, usd, z) for z in (setting.slow_z, OUTER_Z, -OUTER_Z)]
+    values = [None if f is None else f[0] * present for f in found]
     return BreakEven(
         quantity="rate",
         unit="requests/s",
-        challenger=hosted.option.id,
+        challenger=first.option.id,
         incumbent=service.option.id,
         present=present,
         value=values[0],
         low=values[1],
         high=values[2],
-        verdict="" if values[0] is not None else "never",
+        verdict="" if scale is not None else "never",
     )
 
 
-def _rate_at(hosted: Plan, setting: Setting, usd_per_request: float, z: float) -> float | None:
-    """Return the mean rate, nearest the present one, at which chips begin to pay.
+def in_flight_at(rate: BreakEven, chips: list[Plan], setting: Setting) -> BreakEven:
+    """Return how many requests are in flight on a replica, while busy, at a rate's break-even."""
+    plan = next(p for p in chips if p.option.id == rate.challenger)
+    planned = setting.slow_z
+    present = _in_flight(plan, setting, rate.present, (planned, 0.0))
+    ends = [
+        _in_flight(plan, setting, rate.value, (planned, 0.0)),
+        _in_flight(plan, setting, rate.low, (OUTER_Z, OUTER_Z)),
+        _in_flight(plan, setting, rate.high, (-OUTER_Z, -OUTER_Z)),
+    ]
+    return replace(
+        rate,
+        quantity="concurrency",
+        unit="requests in flight per replica",
+        present=present or 0.0,
+        value=ends[0],
+        low=ends[1],
+        high=ends[2],
+    )
 
-    Where they pay now it is below, else above. Fleets grow in steps, so they may begin to pay at
-    several rates.
-    """
-    price, arrivals = hosted.price, setting.load.arrivals
-    assert price is not None
+
+def _in_flight(
+    plan: Plan, setting: Setting, mean_req_per_s: float | None, quantiles: tuple[float, float]
+) -> float | None:
+    """Return what is in flight at a rate, for quantiles of speed to size by and to run at."""
+    sized_z, running_z = quantiles
+    arrivals, operations = setting.load.arrivals, setting.operations
     assert isinstance(arrivals, OpenArrivals)
-    slow = at_quantile(hosted.curve, z)
-    if missed_when_idle(slow, setting.load):
+    per_replica = setting.capacity_req_per_s(plan.curve, sized_z)
+    if mean_req_per_s is None or per_replica <= 0:
         return None
-    per_replica = largest_rate(slow, setting.load, setting.operations)
+    scale = mean_req_per_s / arrivals.mean_req_per_s
+    rates = tuple(r * scale for r in arrivals.rates_req_per_s)
+    needed = [max(operations.num_replicas_min, math.ceil(r / per_replica)) for r in rates]
+    fleet = needed if operations.autoscale else [max(needed)] * len(needed)
+    load = replace(setting.load, arrivals=replace(arrivals, rates_req_per_s=rates))
+    state = state_of(at_quantile(plan.curve, running_z), load, tuple(fleet))
+    return state.per_time(state.num_in_flight) / state.per_time(state.busy_ratio)
+
+
+def _pays_from(
+    chips: list[Plan], setting: Setting, usd_per_request: float, z: float
+) -> tuple[float, Plan] | None:
+    """Return the multiple of the traffic at which chips begin to pay, and which do."""
     scales = np.geomspace(*SCALES, NUM_SCALES)
-    pays = _pays(scales, hosted, setting, usd_per_request, per_replica)
+    surplus = _surplus(scales, chips, setting, usd_per_request, z)
+    pays = surplus.min(axis=0) <= 0
+    pays_now = bool(_surplus(np.ones(1), chips, setting, usd_per_request, z).min() <= 0)
     begins = np.flatnonzero(pays & ~np.roll(pays, 1))
-    pays_now = bool(_pays(np.ones(1), hosted, setting, usd_per_request, per_replica)[0])
     sides = begins[scales[begins] <= 1] if pays_now else begins[scales[begins] > 1]
     if len(sides) == 0:
         return None
     first = int(sides[-1] if pays_now else sides[0])
     finer = np.linspace(scales[max(0, first - 1)], scales[first], NUM_SCALES)
-    found = finer[int(_pays(finer, hosted, setting, usd_per_request, per_replica).argmax())]
-    return float(found) * arrivals.mean_req_per_s
+    close = _surplus(finer, chips, setting, usd_per_request, z)
+    at = int((close.min(axis=0) <= 0).argmax())
+    return float(finer[at]), chips[int(close[:, at].argmin())]
 
 
-def _pays(
+def _surplus(
     scales: NDArray[np.float64],
-    hosted: Plan,
+    chips: list[Plan],
     setting: Setting,
     usd_per_request: float,
-    per_replica_req_per_s: float,
-) -> NDArray[np.bool_]:
-    """Return at which multiples of the present traffic chips cost no more than the service."""
-    price, arrivals, operations = hosted.price, setting.load.arrivals, setting.operations
-    assert price is not None
+    z: float,
+) -> NDArray[np.float64]:
+    """Return what each of the chips costs beyond the service, at multiples of the traffic."""
+    arrivals = setting.load.arrivals
     assert isinstance(arrivals, OpenArrivals)
     rates = scales[:, None] * np.asarray(arrivals.rates_req_per_s)[None, :]
-    replicas = np.maximum(operations.num_replicas_min, np.ceil(rates / per_replica_req_per_s))
-    if price.is_committed or not operations.autoscale:
-        replicas = np.broadcast_to(replicas.max(axis=1, keepdims=True), replicas.shape)
-    per_instance = price.num_chips_per_instance // hosted.option.deployment.num_chips
-    chips = np.ceil(replicas / per_instance) * price.num_chips_per_instance
-    usd = price.usd_per_hour * HOURS_PER_MONTH * (chips @ np.asarray(arrivals.shares_ratio))
-    usd += operations.engineering_usd_per_month + operations.egress_usd_per_month
-    requests = scales * arrivals.mean_req_per_s * HOURS_PER_MONTH * SECONDS_PER_HOUR
-    pays: NDArray[np.bool_] = usd <= usd_per_request * requests
-    return pays
+    bill = scales * arrivals.mean_req_per_s * HOURS_PER_MONTH * SECONDS_PER_HOUR * usd_per_request
+    rows = []
+    for plan in chips:
+        assert plan.price is not None
+        taken = setting.capacity_req_per_s(plan.curve, z) or UNABLE_REQ_PER_S
+        num = plan.option.deployment.num_chips
+        usd = fleet_usd_per_month(plan.price, num, rates, taken, arrivals, setting.operations)
+        rows.append(usd - bill)
+    return np.array(rows)
 
 
 def by_busy_share(hosted: Plan, service: Plan, setting: Setting) -> BreakEven:
     """Return the share of the hours that must carry the present traffic for hours to pay."""
-    busy = _busy_ratio(setting)
-    usd_when_busy = service.option.cost.usd_per_request * _requests(hosted) / busy
-    share = hosted.option.cost.usd_per_month / usd_when_busy
+    cost, busy = hosted.option.cost, _busy_ratio(setting)
+    usd_when_busy = service.option.cost.usd_per_request * cost.num_requests_per_month / busy
+    pays = cost.usd_per_month <= usd_when_busy
     return BreakEven(
         quantity="busy share",
         unit="share of the hours with this traffic",
         challenger=hosted.option.id,
         incumbent=service.option.id,
         present=busy,
-        value=share if share <= 1 else None,
-        low=None,
-        high=None,
-        verdict="" if share <= 1 else "never",
+        value=cost.usd_per_month / usd_when_busy if pays and usd_when_busy > 0 else None,
+        verdict="" if pays else "never",
     )
-
-
-def _requests(plan: Plan) -> float:
-    cost = plan.option.cost
-    return cost.usd_per_month / cost.usd_per_request
 
 
 def by_chip_price(hosted: Plan, service: Plan, setting: Setting) -> BreakEven:
@@ -202,9 +238,10 @@ def by_chip_price(hosted: Plan, service: Plan, setting: Setting) -> BreakEven:
     assert price is not None
     operations = setting.operations
     beside = operations.engineering_usd_per_month + operations.egress_usd_per_month
-    for_chips = hosted.option.cost.usd_per_month - beside
-    allowed = service.option.cost.usd_per_request * _requests(hosted) - beside
-    value = price.usd_per_hour * allowed / for_chips if allowed > 0 else None
+    requests = hosted.option.cost.num_requests_per_month
+    allowed = service.option.cost.usd_per_request * requests - beside
+    chip_hours = hosted.num_chips_mean * HOURS_PER_MONTH
+    value = allowed / chip_hours if allowed > 0 else None
     return BreakEven(
         quantity="chip price",
         unit="USD per chip and hour",

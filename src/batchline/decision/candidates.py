@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Final
 
 from batchline.catalog.records import (
@@ -30,10 +31,10 @@ OWN: Final = "own"
 """The provider id of what the asker has."""
 
 
-def candidates(workload: Workload, facts: Facts, ask: Ask) -> list[Candidate]:
+def candidates(workload: Workload, facts: Facts, as_of: date) -> list[Candidate]:
     """Return every offer for every model asked for, the asker's own capacity first."""
-    models = [facts.model(name) for name in workload.models]
-    sellers = [own_provider(workload, ask)] if workload.capacity else []
+    models = {m.id: m for m in map(facts.model, workload.models)}.values()
+    sellers = [_own_provider(workload, as_of)] if workload.capacity else []
     sellers += [facts.provider(name) for name in facts.ids("offers")]
     return [
         found
@@ -98,7 +99,7 @@ def purchases(candidate: Candidate, ask: Ask) -> list[Purchase]:
     offer = candidate.offer
     if not isinstance(offer, HourlyOffer | DedicatedOffer):
         return ["on_demand"]
-    price = offer.price_on(ask.as_of)
+    price = offer.price_on(ask.as_of, ask.max_price_age)
     if price is None:
         return ["on_demand"]
     named: list[tuple[Purchase, float | None]] = [
@@ -121,15 +122,15 @@ def precisions(model: Model, chip: Chip, floor: str) -> list[str]:
     return [p for p in found if reaches(p, floor, model)]
 
 
-def own_provider(workload: Workload, ask: Ask) -> Provider:
+def _own_provider(workload: Workload, as_of: date) -> Provider:
     """Return the asker's capacity as a seller of its own, priced as of the day of the question."""
     source = Source(
         id="workload",
         title=f"capacity stated in the workload {workload.name!r}",
         url=None,
         publisher="you",
-        published=Period.day(ask.as_of),
-        retrieved=ask.as_of,
+        published=Period.day(as_of),
+        retrieved=as_of,
         grade=min(c.stated.grade for c in workload.capacity),
         interest=Interest.OWN,
     )
@@ -140,19 +141,20 @@ def own_provider(workload: Workload, ask: Ask) -> Provider:
 def _own_offer(capacity: Capacity, source: Source) -> Offer:
     regions = Sourced(capacity.regions, source) if capacity.regions else None
     if capacity.reserved_usd_per_hour is not None:
-        price = HourlyPrice(reserved_usd_per_hour=capacity.reserved_usd_per_hour)
+        usd = 0.0 if capacity.is_sunk else capacity.reserved_usd_per_hour
+        price = HourlyPrice(reserved_usd_per_hour=usd)
         return HourlyOffer(
             id=f"{OWN}/{capacity.name}",
             provider=OWN,
             chip=capacity.chip,
             num_chips=Sourced(capacity.num_chips, source),
             regions=regions,
-            prices=(Sourced(price, source),),
+            prices=(Sourced(price, source, note=_sunk_note(capacity)),),
         )
     assert capacity.capex_usd is not None
     assert capacity.lifetime_s is not None
     cost = SystemCost(
-        capex_usd=capacity.capex_usd,
+        capex_usd=0.0 if capacity.is_sunk else capacity.capex_usd,
         lifetime_s=capacity.lifetime_s,
         power_watts=capacity.power_watts or 0.0,
         pue_ratio=capacity.pue_ratio,
@@ -165,5 +167,9 @@ def _own_offer(capacity: Capacity, source: Source) -> Offer:
         chip=capacity.chip,
         num_chips=Sourced(capacity.num_chips, source),
         regions=regions,
-        costs=(Sourced(cost, source),),
+        costs=(Sourced(cost, source, note=_sunk_note(capacity)),),
     )
+
+
+def _sunk_note(capacity: Capacity) -> str:
+    return "sunk: due whatever is decided, counted for what it adds" if capacity.is_sunk else ""

@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-import numpy as np
-
-from batchline.decision.load import metric_words
+from batchline.decision.load import ClassTarget, metric_words, time_words
 from batchline.decision.records import BreakEven, Rejected, Ruling, Unknown
 from batchline.decision.setting import Plan, Setting
-from batchline.decision.sizing import at_quantile, values_s
+from batchline.decision.sizing import alone_s, at_quantile, state_of, worst_s
 
 NUM_SHOWN: Final = 3
 PROBE_S: Final = 600
@@ -21,17 +19,19 @@ MAX_PROBES: Final = 600
 
 def changes(
     plans: list[Plan],
-    unknown: list[Unknown],
+    turned: tuple[list[Rejected], list[Unknown]],
     break_evens: tuple[BreakEven, ...],
     setting: Setting,
 ) -> tuple[str, ...]:
-    """Return what would change the answer: missing facts, prices, traffic, slack."""
+    """Return what would change the answer: missing facts, stale prices, traffic, slack."""
+    rejected, unknown = turned
     if not plans:
         return ()
     best = plans[0]
     sentences = [
         *_cheaper_unknowns(best, unknown, setting),
         *_tipping(best, break_evens),
+        *_stale(rejected),
         *_slack(best, setting),
     ]
     return tuple(sentences)
@@ -80,19 +80,28 @@ def _cheaper_unknowns(best: Plan, unknown: list[Unknown], setting: Setting) -> I
 def _missing(u: Unknown) -> str:
     """Return the missing fact of an open offer, as what it would have to be."""
     ruling = u.rulings[0]
-    more = f" (and {len(u.rulings) - 1} more)" if len(u.rulings) > 1 else ""
-    if ruling.rule == "speed-known":
-        return f"it keeps {ruling.fact.partition(':')[0]}{more}"
+    others = len({r.rule for r in u.rulings}) - 1
+    more = f" (and {others} more)" if others else ""
+    if ruling.about:
+        return f"it keeps {ruling.about}{more}"
     return f"this were settled: {ruling.fact}{more}"
 
 
 def _measurement(u: Unknown, setting: Setting) -> str:
-    if all(r.rule != "speed-known" for r in u.rulings) or u.usd_per_request is None:
+    if not all(r.about for r in u.rulings) or u.usd_per_request is None:
         return ""
-    per_s = setting.ask.demand.peak_req_per_min / 60
+    per_s = setting.ask.demand.peak_req_per_min / 60 if setting.ask.demand else 0.0
     num = min(MAX_PROBES, max(60, int(per_s * PROBE_S)))
     cost = num * u.usd_per_request
     return f": measure it, {num} requests of yours, about ${cost:,.2f}"
+
+
+def _stale(rejected: list[Rejected]) -> Iterator[str]:
+    """Yield how many offers only the age of their price keeps out."""
+    number = sum({x.rule for x in r.rulings} == {"price-age"} for r in rejected)
+    if number:
+        some = f"{number} offers are" if number > 1 else "1 offer is"
+        yield f"{some} refused for the age of the price alone: --allow-stale ranks them"
 
 
 def _tipping(best: Plan, break_evens: tuple[BreakEven, ...]) -> Iterator[str]:
@@ -128,15 +137,21 @@ def _moved(b: BreakEven, *, hosted_wins: bool) -> str:
 def _slack(best: Plan, setting: Setting) -> Iterator[str]:
     """Yield how tight each limit could get before the winner cannot keep it, at any size."""
     slow = at_quantile(best.curve, setting.slow_z)
+    if best.curve.ttft_s is None or best.curve.tpot_s is None:
+        return
     for target in setting.load.targets:
-        zero = np.zeros(1)
-        ttft_s = zero if slow.ttft_s is None else slow.ttft_s[:1]
-        tpot_s = zero if slow.tpot_s is None else slow.tpot_s[:1]
-        tightest = float(values_s(target, ttft_s, tpot_s)[0])
-        yield (
-            f"the winner cannot keep a limit on {metric_words(target)} below {tightest:.3g} s "
-            f"(now {target.target.limit_s:g} s)"
-        )
+        tightest = time_words(alone_s(target, slow))
+        present = f"now {time_words(target.target.limit_s)}"
+        kept = "" if best.price is None else _kept_now(best, target, setting)
+        unsure = f"below {tightest} the winner is no longer sure"
+        yield f"{metric_words(target)}, {present}: {kept}{unsure}"
+
+
+def _kept_now(best: Plan, target: ClassTarget, setting: Setting) -> str:
+    """Return what the winner's chips keep as they are, with the confidence asked for."""
+    slow = at_quantile(best.curve, setting.slow_z)
+    state = state_of(slow, setting.load, best.option.num_replicas_by_share)
+    return f"a limit below {time_words(worst_s(target, slow, state))} takes more chips, and "
 
 
 def relaxation(rejected: list[Rejected], num_unknown: int) -> str:
@@ -165,7 +180,7 @@ def relaxation(rejected: list[Rejected], num_unknown: int) -> str:
 
 def _limit_words(ruling: Ruling) -> str:
     """Return what a ruling holds against an offer: the target, or the rule."""
-    return ruling.fact.partition(":")[0] if ruling.rule == "slo" else f"the rule {ruling.rule!r}"
+    return ruling.about or f"the rule {ruling.rule!r}"
 
 
 def _same(missed: list[tuple[Ruling, Rejected]], ruling: Ruling) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -15,8 +15,17 @@ from batchline.decision.evaluate import Outcome, evaluate
 from batchline.decision.load import Load, demand_of, load_of
 from batchline.decision.platforms import Curves, fastest_service
 from batchline.decision.ranking import ranked, with_probabilities
-from batchline.decision.records import Decision, Option, Question, Rejected, Unknown, Verdict
+from batchline.decision.records import (
+    Decision,
+    Option,
+    Question,
+    Rejected,
+    Status,
+    Unknown,
+    Verdict,
+)
 from batchline.decision.rules import Ask, Candidate, Facts
+from batchline.decision.rules.life import check_listed
 from batchline.decision.setting import Plan, Setting
 from batchline.decision.trust import Trusted, trust, trusted_curves
 from batchline.provenance import Source
@@ -24,6 +33,8 @@ from batchline.workload.records import ClosedArrivals, OpenArrivals, Workload
 
 LIKELY: Final = 0.6
 """Below this probability of being best, measuring comes before choosing, unless it is a tie."""
+BURSTY_CV_RATIO: Final = 1.5
+"""Above this, Poisson arrivals are too even a picture of the traffic (assumed)."""
 TIE_REGRET: Final = 0.05
 """An expected regret below this makes the choice between the first few a tie."""
 
@@ -49,14 +60,24 @@ def decide(workload: Workload, facts: Facts, policy: Policy) -> Decision:
     load = load_of(workload)
     trusted = trust(policy.trust, facts) if policy.trust else None
     known = trusted.facts if trusted else facts
+    offers = candidates(workload, known, policy.as_of)
     setting = _setting(workload, load, known, policy, trusted)
-    offers = candidates(workload, known, setting.ask)
-    for candidate in offers:
-        what = candidate.chip.id if candidate.chip else candidate.model.id
-        setting.ask.sellers.setdefault(what, set()).add(candidate.provider.id)
+    setting = replace(setting, ask=replace(setting.ask, sellers=_sellers(offers, setting.ask)))
     outcomes = [evaluate(candidate, setting) for candidate in offers]
     plans = with_probabilities(ranked([p for o in outcomes for p in o.plans]), setting)
     return _decision(workload, setting, plans, outcomes, policy)
+
+
+def _sellers(offers: list[Candidate], ask: Ask) -> dict[str, frozenset[str]]:
+    """Return who sells each chip, and each model by the token, on the day."""
+    sellers: dict[str, frozenset[str]] = {}
+    for offer in offers:
+        listing = check_listed(offer, ask)
+        if listing and listing.status is not Status.KEPT:
+            continue
+        what = offer.chip.id if offer.chip else offer.model.id
+        sellers[what] = sellers.get(what, frozenset()) | {offer.provider.id}
+    return sellers
 
 
 def _setting(
@@ -64,17 +85,17 @@ def _setting(
 ) -> Setting:
     curves = Curves(
         lengths=load.lengths,
+        by_class={c.name: c.lengths for c in workload.classes},
         trusted=trusted_curves(trusted, load.lengths.mean_output_tokens) if trusted else {},
     )
     ask = Ask(
         requirements=workload.requirements,
         demand=demand_of(load),
+        longest_tokens=load.lengths.max_context_tokens,
         as_of=policy.as_of,
         max_price_age=policy.max_price_age,
         allow_stale=policy.allow_stale,
         engine=facts.engine(workload.operations.engine),
-        has_latency_targets=bool(load.targets),
-        spot_availability_ratio=workload.operations.spot_availability_ratio,
         trusted=trusted.offers if trusted else frozenset(),
         publisher=trusted.publisher if trusted else "",
     )
@@ -108,14 +129,14 @@ def _decision(
     verdict = _verdict(plans, rejected, unknown)
     options = tuple(p.option for p in plans)
     return Decision(
-        question=_question(workload, setting.load, policy),
+        question=_question(workload, setting, policy),
         answer=_answer(plans, rejected, unknown, verdict),
         verdict=verdict,
         options=options,
         rejected=tuple(rejected),
         unknown=tuple(unknown),
         break_evens=crossings,
-        changes=changes(plans, unknown, crossings, setting),
+        changes=changes(plans, (rejected, unknown), crossings, setting),
         saving_usd_per_month=_saving(workload, options, unknown),
         sources=_sources(options[:10], rejected, unknown),
         notes=_notes(setting),
@@ -125,23 +146,31 @@ def _decision(
 def _verdict(plans: list[Plan], rejected: list[Rejected], unknown: list[Unknown]) -> Verdict:
     if plans:
         best = plans[0]
-        is_likely = best.option.probability_best_ratio >= LIKELY or is_tie(best.option)
+        odds = _odds(plans, best.option.deployment.offer)
+        is_likely = odds >= LIKELY or is_tie(best.option)
         return (
             Verdict.DECIDED if is_likely and not deciding(best, unknown) else Verdict.INCONCLUSIVE
         )
-    if unknown:
-        return Verdict.INCONCLUSIVE
-    only_stale = [r for r in rejected if {x.rule for x in r.rulings} == {"price-age"}]
-    return Verdict.STALE if only_stale else Verdict.INFEASIBLE
+    only_stale = any({x.rule for x in r.rulings} == {"price-age"} for r in rejected)
+    if only_stale and all(u.usd_per_request is None for u in unknown):
+        return Verdict.STALE
+    return Verdict.INCONCLUSIVE if unknown else Verdict.INFEASIBLE
 
 
 def _notes(setting: Setting) -> tuple[str, ...]:
     """Return what a reader must know of the figures as a whole."""
-    if not setting.load.is_closed:
+    arrivals = setting.load.arrivals
+    if isinstance(arrivals, ClosedArrivals):
+        return (
+            "users wait for answers, so a faster option serves more requests: compare dollars per "
+            "token or request, not per month",
+        )
+    bursts = arrivals.interarrival_cv_ratio or 1.0
+    if bursts <= BURSTY_CV_RATIO:
         return ()
     return (
-        "users wait for answers, so a faster option serves more requests: compare dollars per "
-        "token or request, not per month",
+        f"requests come in bursts (coefficient of variation {bursts:.1f}) that are not modeled: "
+        "waits are longer than predicted",
     )
 
 
@@ -158,27 +187,47 @@ def _answer(
         return _no_answer(rejected, unknown, verdict)
     best = plans[0].option
     kept = "that keep every target" if best.targets else "known to be feasible"
+    has_several_models = len({p.option.deployment.model for p in plans}) > 1
     word = f"On the word of {best.on_word_of}: " if best.on_word_of else ""
-    text = f"{word}{best.id} is the cheapest of {len(plans)} ways {kept}: {_price_words(best)}."
+    name = f"{best.id} for {best.deployment.model}" if has_several_models else best.id
+    ways = f"{len(plans)} ways" if len(plans) > 1 else "1 way"
+    text = f"{word}{name} is the cheapest of {ways} {kept}: {_price_words(best)}."
+    odds = _odds(plans, best.deployment.offer)
+    if best.risks:
+        text += f" You accept as a risk: {', '.join(dict.fromkeys(r.rule for r in best.risks))}."
     if cheaper := deciding(plans[0], unknown):
         some = f"{len(cheaper)} offers" if len(cheaper) > 1 else "1 offer"
-        odds = best.probability_best_ratio
-        doubt = f" Among those known it is the cheapest with probability {odds:.2f}."
+        leader = _leaders(plans)[0]
+        doubt = (
+            f" Among those known it is the cheapest with probability {odds:.2f}; {leader} leads."
+        )
         return (
             f"{text} Not decided: {some} would cost less, if facts that nobody published are in "
             f"their favor; settle {cheaper[0].deployment.id} first."
             f"{doubt if odds < LIKELY else ''}"
         )
-    if len(plans) > 1 and best.probability_best_ratio < LIKELY and verdict is Verdict.DECIDED:
-        return f"{text} A tie with {plans[1].option.id}: choosing wrongly costs under 5 %."
+    if odds < LIKELY and verdict is Verdict.DECIDED:
+        other = next(o for o in _leaders(plans) if o != best.deployment.offer)
+        return f"{text} A tie with {other}: choosing wrongly costs under {TIE_REGRET:.0%}."
     if verdict is Verdict.INCONCLUSIVE:
-        likely = sorted(plans, key=lambda p: -p.option.probability_best_ratio)[:2]
-        two = " and ".join(p.option.id for p in likely)
+        two = " and ".join(_leaders(plans)[:2])
         return (
             f"{text} Not decided: once speeds are known it is the cheapest with probability "
-            f"{best.probability_best_ratio:.2f}; measure {two} before choosing."
+            f"{odds:.2f}; measure {two} before choosing."
         )
     return text
+
+
+def _odds(plans: list[Plan], offer: str) -> float:
+    """Return the probability that one of the ways of using an offer is the cheapest."""
+    ours = (p.option for p in plans if p.option.deployment.offer == offer)
+    return sum(o.probability_best_ratio or 0.0 for o in ours)
+
+
+def _leaders(plans: list[Plan]) -> list[str]:
+    """Return the offers by the probability that they are the cheapest, the likeliest first."""
+    offers = dict.fromkeys(p.option.deployment.offer for p in plans)
+    return sorted(offers, key=lambda offer: _odds(plans, offer), reverse=True)
 
 
 def _price_words(option: Option) -> str:
@@ -201,10 +250,13 @@ def _no_answer(rejected: list[Rejected], unknown: list[Unknown], verdict: Verdic
     return f"No offer is feasible. {relaxation(rejected, len(unknown))}"
 
 
-def _question(workload: Workload, load: Load, policy: Policy) -> Question:
+def _question(workload: Workload, setting: Setting, policy: Policy) -> Question:
+    load = setting.load
     arrivals = load.arrivals
     flow = arrivals if isinstance(arrivals, OpenArrivals) else None
     notes = [f"prices and listings are those {policy.trust.id} states"] if policy.trust else []
+    if policy.trust and not setting.ask.trusted:
+        notes = [f"{policy.trust.id} prices and lists none of these offers: nothing is overruled"]
     return Question(
         workload=workload,
         as_of=policy.as_of,
@@ -214,6 +266,9 @@ def _question(workload: Workload, load: Load, policy: Policy) -> Question:
         mean_input_tokens=load.lengths.mean_input_tokens,
         mean_output_tokens=load.lengths.mean_output_tokens,
         mean_cached_tokens=load.lengths.mean_cached_tokens,
+        allow_stale=policy.allow_stale,
+        accepted=tuple(sorted(policy.accept_unknown)),
+        publisher=policy.trust.id if policy.trust else "",
         notes=tuple(notes),
     )
 
@@ -226,7 +281,7 @@ def _saving(
     if baseline is None or not options:
         return None
     best = options[0].cost
-    requests = best.usd_per_month / best.usd_per_request
+    requests = best.num_requests_per_month
     if baseline.usd_per_month is not None:
         return baseline.usd_per_month - best.usd_per_month
     if baseline.usd_per_request is not None:
@@ -256,6 +311,3 @@ def _cited(
         yield from (r.source for r in option.rulings if r.source)
     rulings = [r for x in rejected for r in x.rulings] + [r for u in unknown for r in u.rulings]
     yield from (r.source for r in rulings if r.source)
-
-
-__all__ = ["Candidate", "Policy", "decide"]

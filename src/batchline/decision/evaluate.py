@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from batchline.decision.candidates import deployments
 from batchline.decision.hosting import serve_on_chips
 from batchline.decision.records import Rejected, Ruling, Status, Unknown
 from batchline.decision.rules import RULES, Candidate
+from batchline.decision.rules.price import price_of
 from batchline.decision.services import serve_from_service
 from batchline.decision.setting import Plan, Setting
 from batchline.performance.deployment import Deployment
@@ -31,7 +33,8 @@ def gate(candidate: Candidate, setting: Setting) -> tuple[Ruling, ...]:
 def accepted(ruling: Ruling, setting: Setting) -> Ruling:
     """Return an unknown ruling as a risk that is kept, where the asker accepts it."""
     if ruling.status is Status.UNKNOWN and ruling.rule in setting.accepted:
-        return replace(ruling, status=Status.KEPT, fact=f"{ruling.fact} (accepted as a risk)")
+        fact = f"{ruling.fact} (accepted as a risk)"
+        return replace(ruling, status=Status.KEPT, fact=fact, is_risk=True)
     return ruling
 
 
@@ -100,9 +103,20 @@ def _consider(
             rulings=open_rulings,
             deployment=deployment,
             usd_per_request=attempt.usd_per_request,
+            price=price_of(candidate, setting.ask),
+            settled=tuple(r for r in everything if r.status is Status.KEPT),
         )
-    option = replace(attempt.plan.option, rulings=everything)
+    risks = tuple(f"you accept: {r.rule}: {r.fact}" for r in everything if r.is_risk)
+    caveats = (*risks, *_unverified(everything), *attempt.plan.option.caveats)
+    option = replace(attempt.plan.option, rulings=everything, caveats=caveats)
     return replace(attempt.plan, option=option)
+
+
+def _unverified(rulings: tuple[Ruling, ...]) -> Iterator[str]:
+    """Yield what keeps an offer on weak grounds: no limit known, a price that is old."""
+    for r in rulings:
+        if r.rule in {"rate-limit", "price-age"} and r.remedy:
+            yield f"{r.fact}: {r.remedy}"
 
 
 def _decisive(failures: list[Ruling]) -> tuple[Ruling, ...]:

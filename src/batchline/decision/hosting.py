@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from batchline.catalog.records import HourlyOffer
-from batchline.decision.load import ClassTarget, Load, target_words
-from batchline.decision.pricing import ChipPrice, Work, chip_price, chips_paid, hosted_cost
-from batchline.decision.records import Option, Ruling
+from batchline.decision.load import ClassTarget, Load, target_words, time_words
+from batchline.decision.pricing import (
+    ChipPrice,
+    Work,
+    chip_price,
+    chips_paid,
+    hosted_cost,
+    mean_chips_paid,
+)
+from batchline.decision.records import Option, Ruling, TargetResult
 from batchline.decision.rules import Candidate
 from batchline.decision.rules.rule import kept, rejected, unknown
 from batchline.decision.setting import Attempt, Plan, Setting
-from batchline.decision.sizing import Fleet, Miss
+from batchline.decision.sizing import Fleet, Miss, alone_s, at_quantile, probability_ratio
 from batchline.performance.deployment import Deployment
 from batchline.performance.memory import stored_weight_bytes
 from batchline.performance.occupancy import Occupancy
 from batchline.performance.serving import ServingCurve
-from batchline.workload.records import ClosedArrivals
+from batchline.workload.records import ClosedArrivals, OpenArrivals
 
 
 def serve_on_chips(candidate: Candidate, deployment: Deployment, setting: Setting) -> Attempt:
     """Return what running the model on these chips would give and cost."""
     spot, power = _spot(candidate, deployment, setting), _power(candidate, deployment, setting)
-    rulings = [r for r in (spot, power) if r]
+    precision = _precision(candidate, deployment, setting)
+    rulings = [r for r in (precision, spot, power) if r]
     curve = setting.curves.hosted(candidate, deployment, setting.ask)
     if isinstance(curve, Ruling):
         return Attempt(rulings=(curve,))
@@ -32,7 +43,7 @@ def serve_on_chips(candidate: Candidate, deployment: Deployment, setting: Settin
     price = chip_price(candidate, deployment, setting.ask, setting.operations)
     found = setting.fleet(curve)
     if isinstance(found, Miss):
-        return Attempt(rulings=(*rulings, missed(found)))
+        return Attempt(rulings=(*rulings, _missed(found, curve, setting)))
     if price is None:
         return Attempt(rulings=tuple(rulings))
     paid = chips_paid(price, deployment, found.num_replicas_by_share)
@@ -40,7 +51,12 @@ def serve_on_chips(candidate: Candidate, deployment: Deployment, setting: Settin
         return Attempt(rulings=(*rulings, _short_of_chips(max(paid), price.num_chips_limit)))
     option = _option(deployment, candidate, price, found, setting)
     return Attempt(
-        plan=Plan(option=option, curve=curve, price=price),
+        plan=Plan(
+            option=option,
+            curve=curve,
+            price=price,
+            num_chips_mean=mean_chips_paid(paid, setting.load),
+        ),
         rulings=tuple(rulings),
         usd_per_request=option.cost.usd_per_request,
     )
@@ -52,26 +68,66 @@ def _short_of_chips(num_needed: int, num_there: int) -> Ruling:
     return replace(short, shortfall_ratio=num_needed / num_there)
 
 
-def missed(miss: Miss) -> Ruling:
-    """Return the ruling on a target that even a request alone misses."""
-    fact = f"{target_words(miss.target)}: {miss.value_s:.4g} s with a request alone there"
-    return missed_by(fact, miss.value_s, miss.target)
+def _missed(miss: Miss, curve: ServingCurve, setting: Setting) -> Ruling:
+    """Return the ruling on a target that a request alone there is not sure to keep."""
+    target = miss.target
+    result = TargetResult(
+        traffic_class=target.traffic_class,
+        target=target.target,
+        value_s=alone_s(target, curve),
+        probability_ratio=probability_ratio(
+            lambda z: alone_s(target, at_quantile(curve, z)) <= target.target.limit_s
+        ),
+    )
+    ruling = doubt(result, target, miss.value_s, setting.operations.confidence_ratio)
+    assert ruling is not None
+    return ruling
 
 
-def missed_by(fact: str, value_s: float, target: ClassTarget) -> Ruling:
-    """Return the ruling on a target that is missed, with the limit that would do."""
-    ruling = rejected("slo", fact, remedy=f"a limit of {value_s:.4g} s would surely do")
-    return replace(ruling, shortfall_ratio=value_s / target.target.limit_s)
+def doubt(
+    result: TargetResult, target: ClassTarget, surely_s: float, confidence_ratio: float
+) -> Ruling | None:
+    """Return what stands against a target: surely missed, or not sure enough; None where neither.
+
+    `surely_s` is the limit that would be kept with the confidence asked for.
+    """
+    odds = result.probability_ratio
+    if odds >= confidence_ratio and result.holds:
+        return None
+    fact = (
+        f"{target_words(target)}: {time_words(result.value_s)} expected, held with probability "
+        f"{odds:.2f}"
+    )
+    if odds <= 1 - confidence_ratio:
+        ruling = rejected("slo", fact, remedy=f"a limit of {_roomy(surely_s)} would do")
+        ratio = surely_s / target.target.limit_s
+        return replace(ruling, shortfall_ratio=ratio, about=target_words(target))
+    ruling = unknown("slo", fact, remedy="measure it with your prompts")
+    return replace(ruling, about=target_words(target))
 
 
-def work_of(curve: ServingCurve, load: Load, state: Occupancy) -> Work:
+def _roomy(limit_s: float) -> str:
+    """Return a limit with a tenth to spare: at the limit itself only an idle chip would do."""
+    step = 10 ** (math.floor(math.log10(limit_s)) - 1)
+    return time_words(math.ceil(limit_s * 1.1 / step) * step)
+
+
+def work_of(curve: ServingCurve, load: Load, state: Occupancy, replicas: tuple[int, ...]) -> Work:
     """Return the requests a fleet serves; of users who wait, as many as it lets them ask."""
-    busy = float(sum(state.shares_ratio * state.busy_ratio))
+    busy = _busy_ratio(load, state, replicas)
     if isinstance(load.arrivals, ClosedArrivals):
         rate = state.output_tok_per_s / load.lengths.mean_output_tokens
     else:
         rate = load.arrivals.mean_req_per_s
     return Work(mean_req_per_s=rate, utilization_ratio=busy, basis=curve.basis)
+
+
+def _busy_ratio(load: Load, state: Occupancy, replicas: tuple[int, ...]) -> float:
+    """Return the share of paid replica time with work in it."""
+    if isinstance(load.arrivals, ClosedArrivals):
+        return state.per_time(state.busy_ratio)
+    paid = state.shares_ratio * np.asarray(replicas)
+    return float(paid @ state.busy_ratio / paid.sum())
 
 
 def _option(
@@ -82,7 +138,7 @@ def _option(
     setting: Setting,
 ) -> Option:
     curve, load, state = found.curve, found.load, found.occupancy
-    work = work_of(curve, load, state)
+    work = work_of(curve, load, state, found.num_replicas_by_share)
     paid = chips_paid(price, deployment, found.num_replicas_by_share)
     cost = hosted_cost(price, paid, load, work, setting.operations)
     ttft_s, tpot_s = mean_times(found)
@@ -95,7 +151,7 @@ def _option(
         ttft_s=ttft_s,
         tpot_s=tpot_s,
         ttft_is_at_most=False,
-        num_in_flight=float(sum(state.shares_ratio * state.num_in_flight)),
+        num_in_flight=state.per_time(state.num_in_flight),
         output_tok_per_s=work.mean_req_per_s * load.lengths.mean_output_tokens,
         targets=found.results,
         cost=cost,
@@ -112,22 +168,28 @@ def _not_modeled(setting: Setting) -> Iterator[str]:
     """Yield what is asked of chips and left out of their predicted speed."""
     required = setting.ask.requirements
     if required.num_lora_adapters:
-        yield "the time that LoRA adapters take is not modeled"
+        yield "the time and the memory that LoRA adapters take are not modeled"
     if set(required.modalities) - {"text"}:
         yield "the time that encoding images takes is not modeled"
 
 
 def mean_times(found: Fleet) -> tuple[float, float]:
     """Return mean TTFT, waiting included, and mean TPOT over all requests."""
-    state = found.occupancy
-    weights = state.shares_ratio * state.req_per_s
-    total = float(weights.sum())
-    if total <= 0:
-        return float(state.ttft_s[0]), float(state.tpot_s[0])
-    return (
-        float((weights * state.ttft_s).sum() / total),
-        float((weights * state.tpot_s).sum() / total),
-    )
+    state, arrivals = found.occupancy, found.load.arrivals
+    if isinstance(arrivals, OpenArrivals):
+        state = replace(state, req_per_s=np.asarray(arrivals.rates_req_per_s))
+    return state.per_request(state.ttft_s), state.per_request(state.tpot_s)
+
+
+def _precision(candidate: Candidate, deployment: Deployment, setting: Setting) -> Ruling | None:
+    """Say why a way of running the model is precise enough; others are not tried."""
+    floor = setting.ask.requirements.min_precision
+    if not floor:
+        return None
+    published = candidate.model.precisions
+    is_native = published is not None and deployment.precision == published.value[0]
+    why = "as published, which is enough" if is_native else f"the floor is {floor}"
+    return kept("precision", f"weights at {deployment.precision}: {why}", published)
 
 
 def _spot(candidate: Candidate, deployment: Deployment, setting: Setting) -> Ruling | None:
@@ -142,7 +204,7 @@ def _spot(candidate: Candidate, deployment: Deployment, setting: Setting) -> Rul
             "how often spot chips can be had, and are taken back, is not published",
             remedy="state operations.spot_availability_ratio, or --accept-unknown spot",
         )
-    price = offer.price_on(setting.ask.as_of)
+    price = offer.price_on(setting.ask.as_of, setting.ask.max_price_age)
     if share < 1 and (price is None or price.value.on_demand_usd_per_hour is None):
         fact = f"spot for {share:.0%} of the hours, and no price on demand for the rest"
         return unknown("spot", fact, price, "ask for the price on demand")

@@ -46,8 +46,17 @@ def metric_words(target: ClassTarget) -> str:
 
 
 def target_words(target: ClassTarget) -> str:
-    """Return a target as `chat TTFT p95 <= 0.5 s`."""
-    return f"{metric_words(target)} <= {target.target.limit_s:g} s"
+    """Return a target as `chat TTFT p95 <= 500 ms`."""
+    return f"{metric_words(target)} <= {time_words(target.target.limit_s)}"
+
+
+def time_words(seconds: float) -> str:
+    """Return a time in ms below a second, else in s.
+
+    >>> time_words(0.0223), time_words(3.0)
+    ('22.3 ms', '3 s')
+    """
+    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.4g} s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,16 +76,6 @@ class Load:
     def is_closed(self) -> bool:
         """Whether users wait for answers, so that the rate depends on the platform."""
         return isinstance(self.arrivals, ClosedArrivals)
-
-    def scaled(self, factor: float) -> Load:
-        """Return the same traffic at `factor` times the rate or the users."""
-        return Load(
-            arrivals=_scaled(self.arrivals, factor),
-            lengths=self.lengths,
-            targets=self.targets,
-            interactive=self.interactive.scaled(factor) if self.interactive else None,
-            batch=self.batch.scaled(factor) if self.batch else None,
-        )
 
 
 def load_of(workload: Workload) -> Load:
@@ -105,23 +104,29 @@ def load_of(workload: Workload) -> Load:
     )
 
 
-def demand_of(load: Load) -> Demand:
-    """Return the traffic as rate limits count it; users who wait count one request at a time."""
+def demand_of(load: Load) -> Demand | None:
+    """Return the traffic as rate limits count it; None of users who wait, before a platform."""
+    arrivals = load.arrivals
+    if isinstance(arrivals, ClosedArrivals):
+        return None
+    return _demand(load, arrivals.peak_req_per_s, arrivals.mean_req_per_s)
+
+
+def demand_at(load: Load, mean_req_per_s: float) -> Demand:
+    """Return what users who wait ask of a platform that serves so many requests over all time."""
+    arrivals = load.arrivals
+    assert isinstance(arrivals, ClosedArrivals)
+    return _demand(load, mean_req_per_s / arrivals.busy_ratio, mean_req_per_s)
+
+
+def _demand(load: Load, peak_req_per_s: float, mean_req_per_s: float) -> Demand:
     lengths = load.lengths
     tokens = lengths.mean_input_tokens + lengths.mean_output_tokens
-    arrivals = load.arrivals
-    peak, mean = 0.0, 0.0
-    if isinstance(arrivals, OpenArrivals):
-        peak, mean = arrivals.peak_req_per_s, arrivals.mean_req_per_s
-    elif arrivals.think_time_s > 0:
-        peak = arrivals.num_users / arrivals.think_time_s
-        mean = peak * arrivals.busy_ratio
     return Demand(
-        peak_req_per_min=peak * 60,
-        peak_tok_per_min=peak * 60 * tokens,
-        peak_uncached_tok_per_min=peak * 60 * (tokens - lengths.mean_cached_tokens),
-        mean_tok_per_day=mean * 86_400 * tokens,
-        max_context_tokens=lengths.max_context_tokens,
+        peak_req_per_min=peak_req_per_s * 60,
+        peak_tok_per_min=peak_req_per_s * 60 * tokens,
+        peak_uncached_tok_per_min=peak_req_per_s * 60 * (tokens - lengths.mean_cached_tokens),
+        mean_tok_per_day=mean_req_per_s * 86_400 * tokens,
     )
 
 
@@ -233,22 +238,4 @@ def _served(classes: list[TrafficClass]) -> Served | None:
         mean_input_tokens=sum(r * c.lengths.mean_input_tokens for r, c in pairs) / total,
         mean_output_tokens=sum(r * c.lengths.mean_output_tokens for r, c in pairs) / total,
         mean_cached_tokens=sum(r * c.lengths.mean_cached_tokens for r, c in pairs) / total,
-    )
-
-
-def _scaled(arrivals: Arrivals, factor: float) -> Arrivals:
-    if isinstance(arrivals, ClosedArrivals):
-        return ClosedArrivals(
-            num_users=max(1, round(arrivals.num_users * factor)),
-            think_time_s=arrivals.think_time_s,
-            busy_ratio=arrivals.busy_ratio,
-            kind=arrivals.kind,
-            stated=arrivals.stated,
-        )
-    return OpenArrivals(
-        rates_req_per_s=tuple(r * factor for r in arrivals.rates_req_per_s),
-        shares_ratio=arrivals.shares_ratio,
-        kind=arrivals.kind,
-        interarrival_cv_ratio=arrivals.interarrival_cv_ratio,
-        stated=arrivals.stated,
     )

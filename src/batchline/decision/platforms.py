@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from batchline.catalog.records import Chip, ServiceRate, TokenOffer
+from batchline.catalog.records import Chip, Model, ServiceRate, TokenOffer
 from batchline.decision.records import Ruling
 from batchline.decision.rules import Ask, Candidate
 from batchline.decision.rules.rule import rejected
@@ -25,13 +25,14 @@ Key = tuple[str, str, str, int]
 
 @dataclass(slots=True, kw_only=True)
 class Curves:
-    """The speed of every deployment for one sample of lengths.
+    """The speed of every deployment for one sample of lengths, `by_class` where they are a mix.
 
     `trusted` holds the tables a publisher states, by offer, model and precision (none for a
     service); they overrule the model.
     """
 
     lengths: Lengths
+    by_class: Mapping[str, Lengths] = field(default_factory=dict)
     trusted: Mapping[tuple[str, str, str], ServingCurve] = field(default_factory=dict)
     _known: dict[Key, ServingCurve | DoesNotFit] = field(default_factory=dict)
 
@@ -56,11 +57,25 @@ class Curves:
             return rejected("modeled", f"{chip.name}: no model of serving on a {chip.kind} yet")
         key = (chip.id, candidate.model.id, deployment.precision, deployment.num_chips)
         if key not in self._known:
-            self._known[key] = gpu_curve(
-                deployment, chip, candidate.model, ask.engine, self.lengths
-            )
+            self._known[key] = self._computed(candidate.model, chip, deployment, ask)
         found = self._known[key]
         return _does_not_fit(found, chip, deployment) if isinstance(found, DoesNotFit) else found
+
+    def _computed(
+        self, model: Model, chip: Chip, deployment: Deployment, ask: Ask
+    ) -> ServingCurve | DoesNotFit:
+        """Return the curve of the mix, with how much longer the prompts of each class take."""
+        mix = gpu_curve(deployment, chip, model, ask.engine, self.lengths)
+        if isinstance(mix, DoesNotFit) or len(self.by_class) < 2 or mix.ttft_s is None:
+            return mix
+        ratios: dict[str, float] = {}
+        for name, lengths in self.by_class.items():
+            alone = gpu_curve(deployment, chip, model, ask.engine, lengths)
+            if isinstance(alone, DoesNotFit):
+                return alone
+            assert alone.ttft_s is not None
+            ratios[name] = float(alone.ttft_s[0] / mix.ttft_s[0])
+        return replace(mix, class_ttft_ratio=ratios)
 
 
 def fastest_service(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from batchline.catalog.records import (
     DedicatedOffer,
     HourlyOffer,
@@ -21,19 +24,19 @@ from batchline.cost import (
     spot_usd_per_hour,
     token_usd_per_request,
 )
-from batchline.decision.candidates import chips_of
+from batchline.decision.candidates import OWN, chips_of
 from batchline.decision.load import Load, served_by
 from batchline.decision.rules import Ask, Candidate
 from batchline.performance.deployment import Deployment
 from batchline.provenance import Basis, Sourced
-from batchline.workload.records import Operations
+from batchline.workload.records import OpenArrivals, Operations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChipPrice:
     """What an hour of one chip costs as it is bought, and how many are bought at once.
 
-    `is_committed` hours are paid whatever the traffic; `limit_chips` is all there are.
+    `is_committed` hours are paid whatever the traffic; `num_chips_limit` is all there are.
     """
 
     usd_per_hour: float
@@ -60,11 +63,11 @@ def chip_price(
             num_chips_limit=num,
         )
     assert isinstance(offer, HourlyOffer | DedicatedOffer)
-    price = offer.price_on(ask.as_of)
+    price = offer.price_on(ask.as_of, ask.max_price_age)
     usd = None if price is None else _bought(price.value, deployment, operations)
     if price is None or usd is None:
         return None
-    is_own = candidate.provider.id == "own"
+    is_own = candidate.provider.id == OWN
     return ChipPrice(
         usd_per_hour=usd,
         num_chips_per_instance=num,
@@ -99,13 +102,41 @@ def chips_paid(
     return (max(paid),) * len(paid) if price.is_committed else paid
 
 
+def fleet_usd_per_month(
+    price: ChipPrice,
+    num_chips_per_replica: int,
+    rates_req_per_s: NDArray[np.float64],
+    per_replica_req_per_s: NDArray[np.float64] | float,
+    arrivals: OpenArrivals,
+    operations: Operations,
+) -> NDArray[np.float64]:
+    """Return what fleets cost per month, for rows of rates by share of time.
+
+    Each row is sized for what one replica takes; infinite where more chips are needed than there
+    are.
+    """
+    taken = np.reshape(per_replica_req_per_s, (-1, 1))
+    replicas = np.maximum(operations.num_replicas_min, np.ceil(rates_req_per_s / taken))
+    if price.is_committed or not operations.autoscale:
+        replicas = np.broadcast_to(replicas.max(axis=1, keepdims=True), replicas.shape)
+    per_instance = price.num_chips_per_instance // num_chips_per_replica
+    chips = np.ceil(replicas / per_instance) * price.num_chips_per_instance
+    usd = price.usd_per_hour * HOURS_PER_MONTH * (chips @ np.asarray(arrivals.shares_ratio))
+    usd += operations.engineering_usd_per_month + operations.egress_usd_per_month
+    limit = price.num_chips_limit
+    return usd if limit is None else np.where(chips.max(axis=1) <= limit, usd, np.inf)
+
+
+def mean_chips_paid(paid: tuple[int, ...], load: Load) -> float:
+    """Return the chips paid on average over all time."""
+    return sum(n * share for n, share in zip(paid, _shares(load), strict=True))
+
+
 def hosted_cost(
     price: ChipPrice, paid: tuple[int, ...], load: Load, work: Work, operations: Operations
 ) -> Cost:
     """Return the cost of work on chips: their hours, and what is paid beside them."""
-    shares = _shares(load, len(paid))
-    mean_chips = sum(n * share for n, share in zip(paid, shares, strict=True))
-    usd = price.usd_per_hour * mean_chips * HOURS_PER_MONTH
+    usd = price.usd_per_hour * mean_chips_paid(paid, load) * HOURS_PER_MONTH
     usd += operations.engineering_usd_per_month + operations.egress_usd_per_month
     return monthly_cost(
         usd,
@@ -127,7 +158,7 @@ class Work:
 def service_cost(candidate: Candidate, ask: Ask, load: Load, work: Work) -> Cost | None:
     """Return what a token service bills for the work, batch requests at their discount."""
     offer = candidate.offer
-    price = offer.price_on(ask.as_of) if isinstance(offer, TokenOffer) else None
+    price = offer.price_on(ask.as_of, ask.max_price_age) if isinstance(offer, TokenOffer) else None
     usd = usd_per_request(candidate, ask, load)
     if price is None or usd is None or work.mean_req_per_s <= 0:
         return None
@@ -139,7 +170,7 @@ def service_cost(candidate: Candidate, ask: Ask, load: Load, work: Work) -> Cost
 def usd_per_request(candidate: Candidate, ask: Ask, load: Load) -> float | None:
     """Return what a token service bills for the mean request, None where no price is known."""
     offer = candidate.offer
-    price = offer.price_on(ask.as_of) if isinstance(offer, TokenOffer) else None
+    price = offer.price_on(ask.as_of, ask.max_price_age) if isinstance(offer, TokenOffer) else None
     if price is None:
         return None
     parts: list[tuple[Served, bool]] = [
@@ -157,7 +188,6 @@ def usd_per_request(candidate: Candidate, ask: Ask, load: Load) -> float | None:
     )
 
 
-def _shares(load: Load, count: int) -> tuple[float, ...]:
-    shares = getattr(load.arrivals, "shares_ratio", (1.0,))
-    assert len(shares) == count
-    return tuple(shares)
+def _shares(load: Load) -> tuple[float, ...]:
+    arrivals = load.arrivals
+    return arrivals.shares_ratio if isinstance(arrivals, OpenArrivals) else (1.0,)

@@ -11,6 +11,7 @@ to the speed found. So the first need not be the most probable: then measuring p
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Final
 
@@ -18,14 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchline.decision.hosting import work_of
-from batchline.decision.pricing import chips_paid, hosted_cost
+from batchline.decision.pricing import chips_paid, fleet_usd_per_month, hosted_cost
 from batchline.decision.setting import Plan, Setting
-from batchline.decision.sizing import Miss, at_quantile, size, state_of, values_s
+from batchline.decision.sizing import NORMAL, Miss, at_quantile, size, state_of
+from batchline.workload.records import ClosedArrivals, OpenArrivals
 
 NUM_DRAWS: Final = 4000
 SEED: Final = 0
-NUM_CONTENDERS: Final = 6
-GRID_Z: Final = (-2.33, -1.28, -0.67, 0.0, 0.67, 1.28, 2.33)
+GRID_Z: Final = (-2.6, -1.9, -1.28, -0.64, 0.0, 0.64, 1.28, 1.9, 2.6)
+"""Quantiles of speed at which capacity is computed; draws are interpolated between them."""
+
+NUM_SPARE: Final = 8
+
+Floats = NDArray[np.float64]
 
 
 def ranked(plans: list[Plan]) -> list[Plan]:
@@ -37,67 +43,104 @@ def ranked(plans: list[Plan]) -> list[Plan]:
 
 
 def with_probabilities(plans: list[Plan], setting: Setting) -> list[Plan]:
-    """Return ranked plans, the first few with their probability of being best and regret."""
-    contenders = plans[:NUM_CONTENDERS]
-    if not contenders:
+    """Return ranked plans, those that may turn out cheapest with their probability and regret."""
+    if not plans:
         return plans
+    contenders = _contenders(plans, setting)
     rng = np.random.default_rng(SEED)
     common = rng.standard_normal(NUM_DRAWS)
-    costs = np.array(
-        [
-            _cost_at(p, setting, common if p.price else rng.standard_normal(NUM_DRAWS))
-            for p in contenders
-        ]
-    )
+    own = [common if p.price else rng.standard_normal(NUM_DRAWS) for p in contenders]
+    costs = np.array([_cost_at(p, setting, z) for p, z in zip(contenders, own, strict=True)])
     best = costs.min(axis=0)
     is_best = np.isfinite(best) & (costs <= best * (1 + 1e-9))
     wins = (is_best / np.maximum(1, is_best.sum(axis=0))).sum(axis=1)
-    judged = [
-        replace(
+    judged = {
+        id(p.option): replace(
             p.option, probability_best_ratio=float(won / NUM_DRAWS), regret_ratio=_regret(c, best)
         )
         for p, won, c in zip(contenders, wins, costs, strict=True)
-    ]
+    }
+    return [replace(p, option=judged.get(id(p.option), p.option)) for p in plans]
+
+
+def _contenders(plans: list[Plan], setting: Setting) -> list[Plan]:
+    """Return the plans that may cost least at some draw.
+
+    A plan whose least cost is above the most that the first may cost never does. Where the first
+    may miss a target, the next few by cost stand in for all.
+    """
+    first = _cost_at(plans[0], setting, np.array(GRID_Z))
+    finite = first[np.isfinite(first)]
+    limit = float(finite.max(initial=plans[0].option.cost.usd_per_request)) * (1 + 1e-9)
+    spare = NUM_SPARE if len(finite) < len(first) else 0
     return [
-        replace(p, option=option) for p, option in zip(contenders, judged, strict=True)
-    ] + plans[NUM_CONTENDERS:]
+        plan
+        for rank, plan in enumerate(plans)
+        if rank <= spare or _fastest_usd(plan, setting) <= limit
+    ]
 
 
-def _regret(costs: NDArray[np.float64], best: NDArray[np.float64]) -> float | None:
-    """Return how much more than the cheapest an option costs on average, where it can be used."""
+def _regret(costs: Floats, best: Floats) -> float | None:
+    """Return how much more than the cheapest an option costs on average, where it can be used.
+
+    None where it never can, or where the cheapest costs nothing and it does not.
+    """
     usable = np.isfinite(costs)
-    return float((costs[usable] / best[usable] - 1).mean()) if usable.any() else None
+    extra = costs[usable] - best[usable]
+    if not usable.any() or bool(np.any((best[usable] <= 0) & (extra > 0))):
+        return None
+    return float((extra / np.where(best[usable] > 0, best[usable], 1.0)).mean())
 
 
-def _cost_at(plan: Plan, setting: Setting, draws: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fastest_usd(plan: Plan, setting: Setting) -> float:
+    """Return a plan's cost per request were it as fast as its band allows."""
+    return float(_cost_at(plan, setting, np.array([GRID_Z[-1]]))[0])
+
+
+def _cost_at(plan: Plan, setting: Setting, draws: Floats) -> Floats:
     """Return cost per request at each draw of speed, infinite where a target is missed."""
-    on_grid = np.array([cost_at(plan, setting, z) for z in GRID_Z])
-    nearest = np.abs(draws[:, None] - np.array(GRID_Z)[None, :]).argmin(axis=1)
-    chosen: NDArray[np.float64] = on_grid[nearest]
-    return chosen
-
-
-def cost_at(plan: Plan, setting: Setting, z: float) -> float:
-    """Return a plan's cost per request, were its speed at a quantile of its band."""
     if plan.price is None:
-        return _service_cost_at(plan, setting, z)
+        sure = min((t.probability_ratio for t in plan.option.targets), default=1.0)
+        worst_z = -NORMAL.inv_cdf(min(max(sure, 1e-9), 1 - 1e-9))
+        return np.where(draws >= worst_z, plan.option.cost.usd_per_request, math.inf)
+    if isinstance(setting.load.arrivals, ClosedArrivals):
+        on_grid = np.array([_closed_usd(plan, setting, z) for z in GRID_Z])
+        return _between(draws, on_grid)
+    return _open_usd(plan, setting, draws)
+
+
+def _between(draws: Floats, on_grid: Floats) -> Floats:
+    """Interpolate log-linearly between grid points; next to an infinite one, infinite."""
+    finite = np.where(np.isfinite(on_grid) & (on_grid > 0), on_grid, 1.0)
+    values = np.exp(np.interp(draws, GRID_Z, np.log(finite)))
+    blocked = np.interp(draws, GRID_Z, np.where(np.isfinite(on_grid), 0.0, 1.0)) > 0
+    values = np.where(on_grid[0] == 0, 0.0, values)
+    return np.where(blocked, math.inf, values)
+
+
+def _open_usd(plan: Plan, setting: Setting, draws: Floats) -> Floats:
+    arrivals = setting.load.arrivals
+    assert isinstance(arrivals, OpenArrivals)
+    assert plan.price is not None
+    on_grid = np.array([setting.capacity_req_per_s(plan.curve, z) for z in GRID_Z])
+    per_replica = np.where(on_grid > 0, on_grid, 1e-12)
+    per_replica = np.exp(np.interp(draws, GRID_Z, np.log(per_replica)))
+    rates = np.broadcast_to(arrivals.rates_req_per_s, (len(draws), len(arrivals.rates_req_per_s)))
+    chips = plan.option.deployment.num_chips
+    usd = fleet_usd_per_month(plan.price, chips, rates, per_replica, arrivals, setting.operations)
+    return usd / plan.option.cost.num_requests_per_month
+
+
+def _closed_usd(plan: Plan, setting: Setting, z: float) -> float:
+    """Return the cost per request of users who wait, were the speed at a quantile of its band."""
+    assert plan.price is not None
     replicas = size(plan.curve, setting.load, setting.operations, z)
     if isinstance(replicas, Miss):
-        return float("inf")
+        return math.inf
     paid = chips_paid(plan.price, plan.option.deployment, replicas)
     limit = plan.price.num_chips_limit
     if limit is not None and max(paid) > limit:
-        return float("inf")
+        return math.inf
     curve = at_quantile(plan.curve, z)
-    work = work_of(curve, setting.load, state_of(curve, setting.load, replicas))
+    work = work_of(curve, setting.load, state_of(curve, setting.load, replicas), replicas)
     return hosted_cost(plan.price, paid, setting.load, work, setting.operations).usd_per_request
-
-
-def _service_cost_at(plan: Plan, setting: Setting, z: float) -> float:
-    curve = at_quantile(plan.curve, z)
-    for target in setting.load.targets:
-        ttft_s = np.zeros(1) if curve.ttft_s is None else curve.ttft_s[:1]
-        tpot_s = np.zeros(1) if curve.tpot_s is None else curve.tpot_s[:1]
-        if float(values_s(target, ttft_s, tpot_s)[0]) > target.target.limit_s:
-            return float("inf")
-    return plan.option.cost.usd_per_request

@@ -39,7 +39,8 @@ class Ruling:
     """How one rule ended: the fact in words, who states it, when it was last seen true.
 
     `remedy` says what would settle an unknown, or what would lift a rejection; `shortfall_ratio`
-    how many times a limit is exceeded, where that is the reason.
+    how many times a limit is exceeded, where that is the reason. `is_risk` marks what is kept only
+    because the asker accepts it. `about` is the target it concerns.
     """
 
     rule: str
@@ -48,7 +49,9 @@ class Ruling:
     source: Source | None = None
     seen_on: date | None = None
     remedy: str = ""
+    is_risk: bool = False
     shortfall_ratio: float | None = None
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,7 @@ class Rejected:
 class Unknown:
     """An offer that no fact rules out and some missing fact keeps from being ranked.
 
-    `usd_per_request` is its price where that is known.
+    `usd_per_request` and `price` are known or None; `settled` are the rules that keep it.
     """
 
     offer: str
@@ -76,6 +79,8 @@ class Unknown:
     rulings: tuple[Ruling, ...]
     deployment: Deployment
     usd_per_request: float | None = None
+    price: Sourced[object] | None = None
+    settled: tuple[Ruling, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +106,7 @@ class TargetResult:
 class Option:
     """One way to serve the workload that passes every rule and target.
 
+    `num_in_flight` is of one replica, or of all requests to a token service.
     `num_replicas_by_share` is the fleet in each share of time; `ttft_s` (None where unknown and not
     asked for) and `tpot_s` are means over all requests, waiting included. `probability_best_ratio`
     and `regret_ratio` (None past the first few) come from `ranking`. `on_word_of` is the publisher
@@ -125,13 +131,18 @@ class Option:
     rulings: tuple[Ruling, ...]
     caveats: tuple[str, ...] = ()
     on_word_of: str = ""
-    probability_best_ratio: float = 0.0
+    probability_best_ratio: float | None = None
     regret_ratio: float | None = None
 
     @property
     def id(self) -> str:
         """The deployment's id."""
         return self.deployment.id
+
+    @property
+    def risks(self) -> tuple[Ruling, ...]:
+        """What it is kept for only because the asker accepts it."""
+        return tuple(r for r in self.rulings if r.is_risk)
 
     @property
     def num_replicas(self) -> int:
@@ -161,7 +172,10 @@ class BreakEven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """The workload as it was understood: rates and lengths that everything is computed from."""
+    """The workload as it was understood: rates and lengths that everything is computed from.
+
+    `accepted` are the rules whose unknowns are taken as risks, `publisher` who is trusted.
+    """
 
     workload: Workload
     as_of: date
@@ -171,6 +185,9 @@ class Question:
     mean_input_tokens: float
     mean_output_tokens: float
     mean_cached_tokens: float
+    allow_stale: bool = False
+    accepted: tuple[str, ...] = ()
+    publisher: str = ""
     notes: tuple[str, ...] = ()
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-import numpy as np
-
-from batchline.decision.hosting import missed_by
-from batchline.decision.load import ClassTarget, Load, target_words
+from batchline.decision.hosting import doubt
+from batchline.decision.load import ClassTarget, Load, demand_at, target_words, time_words
 from batchline.decision.pricing import Work, service_cost, usd_per_request
 from batchline.decision.records import Option, Ruling, TargetResult
 from batchline.decision.rules import Candidate
+from batchline.decision.rules.limits import check_limits
 from batchline.decision.rules.price import price_of
 from batchline.decision.rules.rule import rejected, unknown
 from batchline.decision.setting import Attempt, Plan, Setting
-from batchline.decision.sizing import NORMAL, at_quantile, values_s
+from batchline.decision.sizing import alone_s, at_quantile, probability_ratio
 from batchline.performance.deployment import Deployment
 from batchline.performance.serving import ServingCurve
 from batchline.workload.records import ClosedArrivals
@@ -30,6 +30,7 @@ def serve_from_service(candidate: Candidate, deployment: Deployment, setting: Se
     cost = service_cost(candidate, setting.ask, load, work) if work else None
     usd = usd_per_request(candidate, setting.ask, load)
     rulings = [r for t in load.targets if (r := _against(t, curve, setting))]
+    rulings += _limits(candidate, setting, work)
     price = price_of(candidate, setting.ask)
     if cost is None or price is None:
         if work is None:
@@ -60,6 +61,15 @@ def serve_from_service(candidate: Candidate, deployment: Deployment, setting: Se
     return Attempt(plan=plan, rulings=tuple(rulings), usd_per_request=usd)
 
 
+def _limits(candidate: Candidate, setting: Setting, work: Work | None) -> list[Ruling]:
+    """Return how its rate limits take the rate that users who wait come to on this service."""
+    if not setting.load.is_closed or work is None:
+        return []
+    ask = replace(setting.ask, demand=demand_at(setting.load, work.mean_req_per_s))
+    ruling = check_limits(candidate, ask)
+    return [ruling] if ruling else []
+
+
 def _work(curve: ServingCurve, load: Load) -> Work | None:
     """Return the rate served: the traffic's own, or what users who wait come to."""
     arrivals = load.arrivals
@@ -88,32 +98,28 @@ def _is_known(target: ClassTarget, curve: ServingCurve) -> bool:
 
 def _against(target: ClassTarget, curve: ServingCurve, setting: Setting) -> Ruling | None:
     """Return what stands against a target: its value, its doubt, or that nobody measured it."""
-    words = target_words(target)
     if not _is_known(target, curve):
-        return _unseen(target, setting) or _speed_unknown(f"{words}: no dated figure of it")
+        return _unseen(target, setting) or _unsaid(target, "no dated figure of it")
     result = _result(target, curve)
     if curve.ttft_is_at_most and target.target.metric != "tpot" and not result.holds:
-        fact = f"{words}: only an upper bound is known, {result.value_s:.3g} s"
-        return _unseen(target, setting) or _speed_unknown(fact)
-    if not result.holds:
-        surely_s = _value_s(target, at_quantile(curve, setting.slow_z))
-        return missed_by(f"{words}: {result.value_s:.3g} s expected", surely_s, target)
-    if result.probability_ratio < setting.operations.confidence_ratio:
-        fact = (
-            f"{words}: {result.value_s:.3g} s expected, held with probability "
-            f"{result.probability_ratio:.2f}, {setting.operations.confidence_ratio:g} wanted"
-        )
-        return _speed_unknown(fact)
-    return None
+        fact = f"only an upper bound is known, {time_words(result.value_s)}"
+        return _unseen(target, setting) or _unsaid(target, fact)
+    surely_s = alone_s(target, at_quantile(curve, setting.slow_z))
+    return doubt(result, target, surely_s, setting.operations.confidence_ratio)
 
 
 def _unseen(target: ClassTarget, setting: Setting) -> Ruling | None:
     """Turn away a service nobody measured, where the limit is beyond any that was."""
-    best_s = _value_s(target, setting.fastest.at_speed(UNSEEN_RATIO, UNSEEN_RATIO))
+    best_s = alone_s(target, setting.fastest.at_speed(UNSEEN_RATIO, UNSEEN_RATIO))
     if best_s <= target.target.limit_s:
         return None
     fact = f"{target_words(target)}: no service was ever seen half as fast as that takes"
     return rejected("slo", fact, remedy="a looser limit, then measure it")
+
+
+def _unsaid(target: ClassTarget, why: str) -> Ruling:
+    words = target_words(target)
+    return replace(_speed_unknown(f"{words}: {why}"), about=words)
 
 
 def _speed_unknown(fact: str) -> Ruling:
@@ -124,27 +130,12 @@ def _result(target: ClassTarget, curve: ServingCurve) -> TargetResult:
     return TargetResult(
         traffic_class=target.traffic_class,
         target=target.target,
-        value_s=_value_s(target, curve),
+        value_s=alone_s(target, curve),
         probability_ratio=_probability(target, curve),
     )
 
 
-def _value_s(target: ClassTarget, curve: ServingCurve) -> float:
-    zero = np.zeros(1)
-    ttft_s = zero if curve.ttft_s is None else curve.ttft_s[:1]
-    tpot_s = zero if curve.tpot_s is None else curve.tpot_s[:1]
-    return float(values_s(target, ttft_s, tpot_s)[0])
-
-
 def _probability(target: ClassTarget, curve: ServingCurve) -> float:
-    """Return the probability that a target holds, over the band of speed."""
-    low, high = -4.0, 4.0
-    if _value_s(target, at_quantile(curve, low)) <= target.target.limit_s:
-        return 1.0
-    if _value_s(target, at_quantile(curve, high)) > target.target.limit_s:
-        return 0.0
-    for _ in range(16):
-        middle = (low + high) / 2
-        holds = _value_s(target, at_quantile(curve, middle)) <= target.target.limit_s
-        low, high = (low, middle) if holds else (middle, high)
-    return NORMAL.cdf(-high)
+    return probability_ratio(
+        lambda z: alone_s(target, at_quantile(curve, z)) <= target.target.limit_s
+    )

@@ -9,7 +9,16 @@ from batchline.decision.platforms import Curves
 from batchline.decision.pricing import ChipPrice
 from batchline.decision.records import Option, Ruling
 from batchline.decision.rules import Ask
-from batchline.decision.sizing import NORMAL, Fleet, Miss, fleet, size
+from batchline.decision.sizing import (
+    NORMAL,
+    Fleet,
+    Miss,
+    at_quantile,
+    fleet,
+    largest_rate,
+    missed_when_idle,
+    size,
+)
 from batchline.performance.serving import ServingCurve
 from batchline.workload.records import Operations
 
@@ -26,17 +35,27 @@ class Setting:
     operations: Operations
     curves: Curves
     fastest: ServingCurve
-    fleets: dict[int, Fleet | Miss] = field(default_factory=dict)
+    fleets: dict[ServingCurve, Fleet | Miss] = field(default_factory=dict)
+    capacities: dict[tuple[ServingCurve, float], float] = field(default_factory=dict)
     accepted: frozenset[str] = frozenset()
 
     def fleet(self, curve: ServingCurve) -> Fleet | Miss:
         """Return the fleet of replicas that keeps the targets, sized once per curve."""
-        if id(curve) not in self.fleets:
+        if curve not in self.fleets:
             replicas = size(curve, self.load, self.operations, self.slow_z)
-            self.fleets[id(curve)] = (
+            self.fleets[curve] = (
                 replicas if isinstance(replicas, Miss) else fleet(curve, self.load, replicas)
             )
-        return self.fleets[id(curve)]
+        return self.fleets[curve]
+
+    def capacity_req_per_s(self, curve: ServingCurve, z: float) -> float:
+        """Return what one replica takes at a quantile of its speed, 0 where it misses a target."""
+        if (curve, z) not in self.capacities:
+            moved = at_quantile(curve, z)
+            missed = missed_when_idle(moved, self.load)
+            taken = 0.0 if missed else largest_rate(moved, self.load, self.operations)
+            self.capacities[curve, z] = taken
+        return self.capacities[curve, z]
 
     @property
     def slow_z(self) -> float:
@@ -46,11 +65,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
-    """An option with what it was computed from; `price` is None for a token service."""
+    """An option with what it was computed from; `price` is None for a token service.
+
+    `num_chips_mean` are the chips paid on average over all time.
+    """
 
     option: Option
     curve: ServingCurve
     price: ChipPrice | None
+    num_chips_mean: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

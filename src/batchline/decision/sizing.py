@@ -26,7 +26,7 @@ from batchline.workload.records import ClosedArrivals, OpenArrivals, Operations
 
 NORMAL: Final = NormalDist()
 OUTER_Z: Final = NORMAL.inv_cdf(0.9)
-"""A band's ends are the 10 % and 90 % quantiles of a lognormal speed."""
+"""A band's ends are the 10 % and 90 % quantiles of speed."""
 
 NUM_HALVINGS: Final = 24
 IDLE_REQ_PER_S: Final = 1e-9
@@ -57,9 +57,13 @@ def at_quantile(curve: ServingCurve, z: float) -> ServingCurve:
 
 
 def _ratio(band: Band, z: float) -> float:
-    """Return the speed ratio at a normal quantile of a lognormal band."""
-    low, high = math.log(band.low_ratio), math.log(band.high_ratio)
-    return math.exp((low + high) / 2 + z * (high - low) / (2 * OUTER_Z))
+    """Return the speed ratio at a normal quantile of a band.
+
+    The prediction is the median; either side is lognormal with its own end of the band, so that a
+    source that saw a service faster does not make it less sure to be fast enough.
+    """
+    end = min(band.low_ratio, 1.0) if z < 0 else max(band.high_ratio, 1.0)
+    return math.exp(abs(math.log(end)) * z / OUTER_Z)
 
 
 def values_s(
@@ -109,7 +113,7 @@ def largest_rate(curve: ServingCurve, load: Load, operations: Operations) -> flo
 
     def holds(rate: float) -> bool:
         one = OpenArrivals(rates_req_per_s=(rate,), shares_ratio=(1.0,), kind="probe")
-        return _all_hold(occupancy(curve, one, 1), load)
+        return _all_hold(curve, occupancy(curve, one, 1), load)
 
     return ceiling if holds(ceiling) else _bisect(holds, IDLE_REQ_PER_S, ceiling)
 
@@ -127,7 +131,7 @@ def largest_users(
 
     def holds(users: float) -> bool:
         some = replace(arrivals, num_users=max(1, int(users)))
-        return _all_hold(occupancy(curve, some, 1), load)
+        return _all_hold(curve, occupancy(curve, some, 1), load)
 
     return ceiling if holds(ceiling) else max(1, int(_bisect(holds, 1.0, ceiling)))
 
@@ -142,23 +146,27 @@ def _bisect(holds: Callable[[float], bool], low: float, high: float) -> float:
     return low
 
 
-def _all_hold(state: Occupancy, load: Load) -> bool:
+def _all_hold(curve: ServingCurve, state: Occupancy, load: Load) -> bool:
     if not bool(np.all(state.is_stable)):
         return False
-    return all(
-        bool(np.all(values_s(t, state.ttft_s, state.tpot_s) <= t.target.limit_s))
-        for t in load.targets
-    )
+    return all(worst_s(t, curve, state) <= t.target.limit_s for t in load.targets)
+
+
+def alone_s(target: ClassTarget, curve: ServingCurve) -> float:
+    """Return a target's value with nobody else there; a part that no source tells counts 0."""
+    zero = np.zeros(1)
+    ratio = curve.class_ttft_ratio.get(target.traffic_class, 1.0)
+    ttft_s = zero if curve.ttft_s is None else curve.ttft_s[:1] * ratio
+    tpot_s = zero if curve.tpot_s is None else curve.tpot_s[:1]
+    return float(values_s(target, ttft_s, tpot_s)[0])
 
 
 def missed_when_idle(curve: ServingCurve, load: Load) -> Miss | None:
     """Return the target that even a request alone on a replica misses."""
-    assert curve.ttft_s is not None
-    assert curve.tpot_s is not None
     missed = [
         Miss(target=t, value_s=value)
         for t in load.targets
-        if (value := float(values_s(t, curve.ttft_s[:1], curve.tpot_s[:1])[0])) > t.target.limit_s
+        if (value := alone_s(t, curve)) > t.target.limit_s
     ]
     return max(missed, key=lambda m: m.value_s / m.target.target.limit_s, default=None)
 
@@ -170,7 +178,7 @@ def fleet(curve: ServingCurve, load: Load, replicas: tuple[int, ...]) -> Fleet:
         TargetResult(
             traffic_class=t.traffic_class,
             target=t.target,
-            value_s=worst_s(t, state),
+            value_s=worst_s(t, curve, state),
             probability_ratio=_probability(t, curve, load, replicas),
         )
         for t in load.targets
@@ -189,26 +197,40 @@ def state_of(curve: ServingCurve, load: Load, replicas: tuple[int, ...]) -> Occu
     return occupancy(curve, replace(arrivals, rates_req_per_s=rates), 1)
 
 
-def worst_s(target: ClassTarget, state: Occupancy) -> float:
+def worst_s(target: ClassTarget, curve: ServingCurve, state: Occupancy) -> float:
     """Return a target's value in the busiest share of time."""
-    return float(np.max(values_s(target, state.ttft_s, state.tpot_s)))
+    return float(np.max(values_s(target, _class_ttft_s(target, curve, state), state.tpot_s)))
+
+
+def _class_ttft_s(
+    target: ClassTarget, curve: ServingCurve, state: Occupancy
+) -> NDArray[np.float64]:
+    """Return the mean TTFT of a class: the wait of all, and the prefill of its own prompts."""
+    ratio = curve.class_ttft_ratio.get(target.traffic_class, 1.0)
+    if ratio == 1.0:
+        return state.ttft_s
+    wait_s = np.where(np.isfinite(state.wait_s), state.wait_s, 0.0)
+    return state.ttft_s + (ratio - 1.0) * (state.ttft_s - wait_s)
 
 
 def _probability(
     target: ClassTarget, curve: ServingCurve, load: Load, replicas: tuple[int, ...]
 ) -> float:
-    """Return the probability that a target holds, over the speed band."""
-
     def holds(z: float) -> bool:
-        state = state_of(at_quantile(curve, z), load, replicas)
-        return worst_s(target, state) <= target.target.limit_s
+        moved = at_quantile(curve, z)
+        return worst_s(target, moved, state_of(moved, load, replicas)) <= target.target.limit_s
 
+    return probability_ratio(holds)
+
+
+def probability_ratio(holds: Callable[[float], bool]) -> float:
+    """Return the probability of what holds from some speed quantile on, to the fourth digit."""
     low, high = -4.0, 4.0
     if holds(low):
         return 1.0
     if not holds(high):
         return 0.0
-    for _ in range(10):
+    for _ in range(16):
         middle = (low + high) / 2
         low, high = (low, middle) if holds(middle) else (middle, high)
     return NORMAL.cdf(-high)

@@ -36,7 +36,7 @@ from batchline.decision.rules import Facts
 from batchline.performance.bounds import Roof, decode_bound
 from batchline.performance.serving import Band, ServingCurve
 from batchline.performance.table import table_curve
-from batchline.provenance import Basis, Period, Sourced
+from batchline.provenance import Basis, Sourced
 
 TRUST_BAND: Final = Band(low_ratio=0.7, high_ratio=1.3)
 """A published table without an error of its own is taken to be right within 30 % (assumed)."""
@@ -48,7 +48,7 @@ A = TypeVar("A")
 class Trusted:
     """What a publisher says, in the form the decision reads.
 
-    `offers` are the offers it lists or prices, `curves` its tables: by offer and model.
+    `offers` are the offers it lists or prices; `claims` hold its tables.
     """
 
     publisher: str
@@ -179,7 +179,7 @@ def _hourly_offer(offer: HourlyOffer, provider: str, claims: ClaimSet) -> Hourly
         spot_usd_per_hour=_usd(said.get("spot")),
         reserved_usd_per_hour=_usd(said.get("reserved")),
     )
-    return replace(offer, prices=(_sourced(claim, price),), regions=offer.regions)
+    return replace(offer, prices=(_sourced(claim, price),))
 
 
 def _usd(said: tuple[Claim, float] | None) -> float | None:
@@ -189,8 +189,9 @@ def _usd(said: tuple[Claim, float] | None) -> float | None:
 def _sourced(claim: Claim, value: A) -> Sourced[A]:
     """Return a value under the source and date of the claim that states it."""
     stated = claim.assertion
-    as_of: Period | None = claim.said_on
-    return Sourced(value=value, source=stated.source, as_of=as_of, note=f"{claim.id}: {claim.says}")
+    return Sourced(
+        value=value, source=stated.source, as_of=claim.said_on, note=f"{claim.id}: {claim.says}"
+    )
 
 
 def trusted_curves(
@@ -255,7 +256,6 @@ def _hosted_table(
     note = f"rates are those {trusted.publisher} states, its TTFT whatever the prompt"
     return replace(
         curve,
-        stated_points=tuple(sorted((r.num_concurrent, r.total_tok_per_s) for _, r in rates)),
         ttft_band=TRUST_BAND,
         tpot_band=TRUST_BAND,
         notes=(note, *_over_bound(chip, model, [r for _, r in rates])),

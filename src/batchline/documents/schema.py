@@ -163,6 +163,12 @@ def _expected(problem: Any, schema: type[File]) -> str:  # noqa: ANN401 - pydant
     if problem["type"] == "value_error":
         message = message.removeprefix("Value error, ")
         return message if "expected" in message else f"which is wrong: {message}"
+    least = problem.get("ctx", {}).get("min_length")
+    if problem["type"] in {"too_short", "string_too_short"} and least:
+        unit = "character" if problem["type"] == "string_too_short" else "item"
+        return f"expected at least {least} {unit}{'' if least == 1 else 's'}"
+    if problem["type"] == "string_pattern_mismatch":
+        return f"expected text of the pattern {problem['ctx']['pattern']}"
     for phrase in ("Input should be ", "Value should be "):
         message = message.removeprefix(phrase)
     return f"expected {message[0].lower()}{message[1:]}"

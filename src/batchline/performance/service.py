@@ -31,7 +31,8 @@ def service_curve(rates: Rates, mean_output_tokens: float) -> ServingCurve:
     only the time to the first answer token is known. The bands are assumed; the notes say so, and
     what the sources leave out.
     """
-    middles = [r for r in rates if r.value.percentile_ratio in (None, 0.5)]
+    used_rates = [r for r in rates if not r.value.is_outlier]
+    middles = [r for r in used_rates if r.value.percentile_ratio in (None, 0.5)]
     firsts = _ranked(middles, lambda r: r.ttft_s)
     at_most = not firsts
     answers = _ranked(middles, lambda r: r.first_answer_s) if at_most else ()

@@ -106,8 +106,11 @@ def question_rows(question: Question) -> Iterator[tuple[str, str]]:
     if workload.baseline:
         yield "today", _baseline(workload.baseline)
     for about, note in workload.notes.items():
-        if len(workload.classes) > 1 or not about.endswith((".arrivals", ".lengths")):
-            yield about, note
+        if about.endswith((".arrivals", ".lengths")):
+            if len(workload.classes) > 1:
+                yield about, note
+        else:
+            yield "note", f"{about}: {note}"
     for note in question.notes:
         yield "note", note
 
@@ -116,7 +119,8 @@ def _traffic(question: Question) -> str:
     arrivals = question.workload.classes[0].arrivals
     if isinstance(arrivals, ClosedArrivals):
         there = f", {arrivals.busy_ratio:.0%} of the time" if arrivals.busy_ratio < 1 else ""
-        return f"{arrivals.num_users:,} users who think {arrivals.think_time_s:g} s{there}"
+        users = f"{arrivals.num_users:,} users" if arrivals.num_users != 1 else "1 user"
+        return f"{users} who think {arrivals.think_time_s:g} s{there}"
     mean, peak = question.mean_req_per_s or 0.0, question.peak_req_per_s or 0.0
     return f"{short(mean)} requests/s on average, {short(peak)} in the busiest share of time"
 
@@ -143,6 +147,8 @@ def _baseline(baseline: Baseline) -> str:
 def _dated(question: Question) -> str:
     age = question.workload.max_price_age
     limit = f", prices checked at most {age.days} days before" if age else ""
+    if question.allow_stale:
+        limit = ", stale prices allowed"
     return f", as of {question.as_of}{limit}"
 
 
@@ -215,7 +221,13 @@ def _break_evens(decision: Decision) -> Iterator[RenderableType]:
         return
     first = decision.break_evens[0]
     yield heading("break-even")
-    yield _indented(f"chips, {first.challenger}, against the service {first.incumbent}")
+    present = (b.challenger for b in decision.break_evens if b.quantity == "chip price")
+    chips = next(present, first.challenger)
+    yield _indented(f"chips, {chips}, against the service {first.incumbent}")
+    if first.challenger != chips:
+        yield _indented(
+            f"at the break-even rate {first.challenger} is the first of all chips to pay"
+        )
     yield break_even_table(decision)
 
 

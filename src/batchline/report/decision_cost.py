@@ -32,11 +32,6 @@ def cost_lines(option: Option, question: Question) -> Iterator[tuple[str, str]]:
     )
 
 
-def _requests_per_month(option: Option) -> float:
-    cost = option.cost
-    return cost.usd_per_month / cost.usd_per_request if cost.usd_per_request else 0.0
-
-
 def _tokens(option: Option, price: TokenPrice, question: Question) -> Iterator[tuple[str, str]]:
     cost, cached = option.cost, question.mean_cached_tokens
     cached_price = price.cached_input_usd_per_mtok
@@ -55,7 +50,7 @@ def _tokens(option: Option, price: TokenPrice, question: Question) -> Iterator[t
     yield "per request", f"{' + '.join(parts)}{less} = ${figure(cost.usd_per_request)}"
     yield (
         "per month",
-        f"${figure(cost.usd_per_request)} x {figure(_requests_per_month(option))} requests "
+        f"${figure(cost.usd_per_request)} x {figure(option.cost.num_requests_per_month)} requests "
         f"= ${figure(cost.usd_per_month)}",
     )
 
@@ -75,7 +70,7 @@ def _hours(option: Option, operations: Operations) -> Iterator[tuple[str, str]]:
     )
     yield (
         "per request",
-        f"${figure(option.cost.usd_per_month)} / {figure(_requests_per_month(option))} "
+        f"${figure(option.cost.usd_per_month)} / {figure(option.cost.num_requests_per_month)} "
         f"requests per month = ${figure(option.cost.usd_per_request)}",
     )
 

@@ -16,7 +16,7 @@ from batchline.decision import (
     Unknown,
 )
 from batchline.performance.deployment import Deployment
-from batchline.provenance import Source
+from batchline.provenance import Source, Sourced
 from batchline.report.catalog import record_json
 from batchline.workload.records import (
     Arrivals,
@@ -65,6 +65,9 @@ def _question(question: Question) -> Json:
         "mean_input_tokens": question.mean_input_tokens,
         "mean_output_tokens": question.mean_output_tokens,
         "mean_cached_tokens": question.mean_cached_tokens,
+        "allow_stale": question.allow_stale,
+        "accept_unknown": list(question.accepted),
+        "trust": question.publisher,
         "traffic": [_traffic(c) for c in workload.classes],
         "requirements": record_json(workload.requirements),
         "operations": record_json(workload.operations),
@@ -124,7 +127,6 @@ def _stated(stated: Stated) -> Json:
 
 def _option(option: Option) -> Json:
     cost = {f.name: getattr(option.cost, f.name) for f in fields(option.cost) if f.name != "basis"}
-    price = option.price
     return {
         "id": option.id,
         "provider": option.provider,
@@ -138,13 +140,7 @@ def _option(option: Option) -> Json:
         "output_tok_per_s": option.output_tok_per_s,
         "targets": [_target(t) for t in option.targets],
         "cost": cost,
-        "price": {
-            "kind": type(price.value).__name__,
-            "value": record_json(price.value),
-            "source": _source(price.source),
-            "as_of": price.checked_on.isoformat(),
-            "note": price.note,
-        },
+        "price": _price(option.price),
         "speed_band": record_json(option.speed_band),
         "limited_by": option.limited_by,
         "grade": option.basis.grade.name.lower(),
@@ -180,6 +176,16 @@ def _rejected(rejected: Rejected) -> Json:
     }
 
 
+def _price(price: Sourced[object]) -> Json:
+    return {
+        "kind": type(price.value).__name__,
+        "value": record_json(price.value),
+        "source": _source(price.source),
+        "as_of": price.checked_on.isoformat(),
+        "note": price.note,
+    }
+
+
 def _unknown(unknown: Unknown) -> Json:
     return {
         "id": unknown.deployment.id,
@@ -187,7 +193,9 @@ def _unknown(unknown: Unknown) -> Json:
         "model": unknown.model,
         "deployment": _deployment(unknown.deployment),
         "usd_per_request": unknown.usd_per_request,
+        "price": None if unknown.price is None else _price(unknown.price),
         "rulings": [_ruling(r) for r in unknown.rulings],
+        "settled": [_ruling(r) for r in unknown.settled],
     }
 
 
@@ -200,6 +208,8 @@ def _ruling(ruling: Ruling) -> Json:
         "seen_on": None if ruling.seen_on is None else ruling.seen_on.isoformat(),
         "remedy": ruling.remedy,
         "shortfall_ratio": ruling.shortfall_ratio,
+        "about": ruling.about,
+        "is_risk": ruling.is_risk,
     }
 
 

@@ -55,10 +55,8 @@ def render_why(decision: Decision, entry: Entry) -> RenderableType:
 def _option(decision: Decision, option: Option) -> Iterator[RenderableType]:
     rank = next(i for i, o in enumerate(decision.options, 1) if o is option)
     best = option.probability_best_ratio
-    yield Text(
-        f"number {rank} of {len(decision.options)} by cost; cheapest with probability {best:.2f}",
-        "green",
-    )
+    odds = "never the cheapest" if best is None else f"cheapest with probability {best:.2f}"
+    yield Text(f"number {rank} of {len(decision.options)} by cost; {odds}", "green")
     yield heading("price")
     yield _grid(price_rows(option.price))
     yield heading("cost")
@@ -80,13 +78,20 @@ def _unknown(decision: Decision, entry: Unknown) -> Iterator[RenderableType]:
     if entry.usd_per_request is not None:
         per_mtok = usd_per_mtok_output(entry.usd_per_request, decision.question.mean_output_tokens)
         price = f"${figure(entry.usd_per_request)}, ${figure(per_mtok)}/M output"
-        if decision.options:
-            ratio = entry.usd_per_request / decision.options[0].cost.usd_per_request
-            price += f": {ratio:.2f} times the cheapest option, {decision.options[0].id}"
+        best = decision.options[0] if decision.options else None
+        if best and best.cost.usd_per_request > 0:
+            ratio = entry.usd_per_request / best.cost.usd_per_request
+            price += f": {ratio:.2f} times the cheapest option, {best.id}"
         yield heading("cost")
         yield _grid((("per request", price),))
+    if entry.price:
+        yield heading("price")
+        yield _grid(price_rows(entry.price))
     yield heading("rules that are open")
     yield _rulings(entry.rulings)
+    if entry.settled:
+        yield heading("rules that keep it")
+        yield _rulings(entry.settled)
 
 
 def _rejected(entry: Rejected) -> Iterator[RenderableType]:

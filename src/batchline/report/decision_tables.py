@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from batchline.decision import BreakEven, Decision, Option, Rejected, Ruling, Unknown
-from batchline.decision.ranking import NUM_CONTENDERS
 from batchline.report.decision_words import (
     QUANTITIES,
     against_limit,
@@ -110,7 +109,6 @@ def label(option: Option, decision: Decision) -> str:
 
 def offer_columns(decision: Decision, options: Sequence[Option]) -> list[Column]:
     """Return the columns that say something of these options."""
-    contenders = {id(o) for o in decision.options[:NUM_CONTENDERS]}
     columns = [
         Column("\nfleet", fleet),
         Column("$/M\nout", lambda o: figure(o.cost.usd_per_mtok_output)),
@@ -121,7 +119,7 @@ def offer_columns(decision: Decision, options: Sequence[Option]) -> list[Column]
     ]
     if any(o.targets for o in options):
         columns += [Column("tightest\ntarget", _tightest, is_left=True), Column("P\nheld", _held)]
-    columns.append(Column("P\nbest", lambda o: _probability(o) if id(o) in contenders else "-"))
+    columns.append(Column("P\nbest", _probability))
     if common_grade(options) is None:
         grade = Column("\ngrade", lambda o: o.basis.grade.name.lower(), is_left=True, is_spare=True)
         columns.append(grade)
@@ -145,7 +143,8 @@ def _held(option: Option) -> str:
 
 
 def _probability(option: Option) -> str:
-    return f"{option.probability_best_ratio:.2f}"
+    odds = option.probability_best_ratio
+    return "-" if odds is None else f"{odds:.2f}"
 
 
 @dataclass(slots=True)

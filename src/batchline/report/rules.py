@@ -52,13 +52,15 @@ No rule picks a platform. What is kept is ranked, and the guide's thresholds are
 
 FALLBACK: Final = """
 `precision` rejects here too: chips on which no way of running the model is as precise as asked for.
-`modeled`, `fits`, `capacity` and `slo` never leave an offer open, so they cannot be accepted.
+{closed} never leave an offer open, so they cannot be accepted.
 """
 
 
 def page_text() -> str:
     """Return the page."""
-    parts = (PREFACE, _table(RULES), BETWEEN, _table(WAY_RULES), FALLBACK, NUMBERS)
+    closed = ", ".join(f"`{rule.id}`" for rule in WAY_RULES if not rule.may_be_open)
+    fallback = FALLBACK.format(closed=closed)
+    parts = (PREFACE, _table(RULES), BETWEEN, _table(WAY_RULES), fallback, NUMBERS)
     return "".join((*parts, _table(BY_NUMBERS)))
 
 

@@ -177,7 +177,8 @@ class Capacity:
     """Chips that the asker has: owned (bought, paid over their life) or reserved by the hour.
 
     A committed hour is paid whether it is used or not. `reserved_usd_per_hour` is per chip;
-    `capex_usd` and `power_watts` are of all chips together.
+    `capex_usd` and `power_watts` are of all chips together. What is sunk (`is_sunk`) is due
+    whatever is decided: it counts for what it adds, the energy.
     """
 
     name: str
@@ -190,6 +191,7 @@ class Capacity:
     pue_ratio: float = 1.0
     energy_usd_per_kwh: float = 0.0
     regions: tuple[str, ...] = ()
+    is_sunk: bool = False
     stated: Stated = field(default_factory=Stated)
 
 

@@ -3,6 +3,7 @@
 The text is a start for its author: what the config does not tell is written as "unknown".
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -76,7 +77,7 @@ def model_record_text(config_text: str, file_name: str, retrieved: date) -> str:
         f'publisher: "{publisher or UNKNOWN}"',
         *([f'aliases: ["{publisher}/{name}"]'] if publisher else []),
         *_source_lines(publisher, name, retrieved),
-        *_architecture_lines(architecture),
+        *architecture_lines(architecture),
         *_card_lines(config, name),
     ]
     return "\n".join(lines) + "\n"
@@ -160,11 +161,16 @@ def _source_lines(publisher: str, name: str, retrieved: date) -> Iterable[str]:
     yield "    row: config.json keys"
 
 
-def _architecture_lines(architecture: Architecture) -> Iterable[str]:
+def architecture_lines(architecture: Architecture, note: str = "") -> Iterable[str]:
+    """Yield the lines of the `architecture` block of a model file, cited from `config`.
+
+    What the representation of its type leaves out is noted, after `note`.
+    """
+    notes = [n for n in (note, CAVEATS.get(architecture.model_type, "")) if n]
     yield "architecture:"
     yield "  source: config"
-    if architecture.model_type in CAVEATS:
-        yield f'  note: "{CAVEATS[architecture.model_type]}"'
+    if notes:
+        yield f"  note: {json.dumps('; '.join(notes))}"
     yield "  config:"
     given = {k: v for k, v in _given(architecture).items() if k != "layers"}
     yield from (f"    {key}: {value}" for key, value in given.items())
@@ -233,4 +239,4 @@ def _levels(config: Mapping[str, object]) -> list[Mapping[str, object]]:
     return [config, text] if isinstance(text, Mapping) else [config]
 
 
-__all__ = ["architecture_of", "model_record_text", "proposed_id"]
+__all__ = ["architecture_lines", "architecture_of", "model_record_text", "proposed_id"]

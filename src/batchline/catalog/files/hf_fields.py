@@ -134,16 +134,23 @@ class Fields:
 
     def per_layer(self, key: str, kinds: Mapping[K, V]) -> list[V]:
         """Return what `kinds` makes of each entry of `key`, one entry per layer."""
-        entries, num_layers = self.values.get(key), self.num_layers()
-        if not isinstance(entries, list) or len(entries) != num_layers:
-            raise self.error(key, f"a list of {num_layers}, one entry per layer")
         meaning = dict[object, V](kinds.items())
         known = ", ".join(map(str, kinds))
-        for index, entry in enumerate(entries):
+        found: list[V] = []
+        for name, below in self._entries(key):
+            entry = below.values[name]
             if isinstance(entry, bool | list | Mapping) or entry not in meaning:
-                below = Fields({f"{key}[{index}]": entry}, self.name, self.prefix)
-                raise below.error(f"{key}[{index}]", f"one of {known}")
-        return [meaning[entry] for entry in entries]
+                raise below.error(name, f"one of {known}")
+            found.append(meaning[entry])
+        return found
+
+    def counts_per_layer(self, key: str) -> list[int]:
+        """Return the entries of `key`, one whole number of at least 1 per layer."""
+        return [below.count(name) for name, below in self._entries(key)]
+
+    def sections_per_layer(self, key: str) -> list["Fields"]:
+        """Return the objects that `key` lists, one per layer."""
+        return [below.section(name) for name, below in self._entries(key)]
 
     def layer_numbers(self, key: str) -> frozenset[int]:
         """Return the layers that `key` lists, none where it is not given."""
@@ -151,6 +158,17 @@ class Fields:
         if not isinstance(listed, list) or not all(type(i) is int for i in listed):
             raise self.error(key, "a list of layer numbers")
         return frozenset(listed)
+
+    def _entries(self, key: str) -> list[tuple[str, "Fields"]]:
+        """Return each entry of the list `key` under a name of its own, one per layer."""
+        entries, num_layers = self.values.get(key), self.num_layers()
+        if not isinstance(entries, list) or len(entries) != num_layers:
+            raise self.error(key, f"a list of {num_layers}, one entry per layer")
+        names = [f"{key}[{index}]" for index in range(num_layers)]
+        return [
+            (name, Fields({name: entry}, self.name, self.prefix))
+            for name, entry in zip(names, entries, strict=True)
+        ]
 
     def _whole(self, key: str, least: int, most: int) -> int:
         value = self.values.get(key)

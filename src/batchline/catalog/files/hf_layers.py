@@ -5,79 +5,33 @@ prediction layers, biases and the norms of single heads. A model type that is no
 refused: a shape that is almost right gives numbers that are quietly wrong.
 """
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final
 
 from batchline.catalog.files.hf_fields import Fields
+from batchline.catalog.files.hf_shapes import (
+    FULL,
+    Mlp,
+    dense,
+    groups,
+    llama,
+    older_shape_of,
+    shape_of,
+    shaped,
+    sliding,
+    with_experts,
+)
+from batchline.catalog.files.hf_variants import (
+    bloom,
+    deci,
+    falcon,
+    gptj,
+    nemotron_h,
+    nemotron_nas,
+    opt,
+)
 from batchline.catalog.records import Architecture, LayerGroup
-
-Mlp = Literal["dense", "moe"]
-
-FULL: Final = LayerGroup(num_layers=1)
-
-
-def _shape(f: Fields) -> Architecture:
-    """Read the keys every model has, `head_dim` and `num_key_value_heads` among them."""
-    return _shaped(f, f.count("head_dim"), "num_key_value_heads")
-
-
-def _older_shape(f: Fields) -> Architecture:
-    """Read a shape whose `head_dim` is the model width over the heads unless it is given."""
-    return _shaped(f, _head_dim(f), "num_key_value_heads")
-
-
-def _head_dim(f: Fields) -> int:
-    if f.gives("head_dim"):
-        return f.count("head_dim")
-    return f.quotient("hidden_size", "num_attention_heads")
-
-
-def _shaped(f: Fields, head_dim: int, kv_heads_key: str) -> Architecture:
-    f.quotient("num_attention_heads", kv_heads_key)
-    return Architecture(
-        model_type=f.word("model_type"),
-        num_hidden_layers=f.num_layers(),
-        hidden_size=f.count("hidden_size"),
-        num_attention_heads=f.count("num_attention_heads"),
-        num_key_value_heads=f.count(kv_heads_key),
-        head_dim=head_dim,
-        vocab_size=f.count("vocab_size"),
-        intermediate_size=f.count("intermediate_size", "moe_intermediate_size"),
-        max_position_embeddings=f.count("max_position_embeddings"),
-        tie_word_embeddings=f.switch("tie_word_embeddings", default=False),
-    )
-
-
-def _with_experts(f: Fields, shape: Architecture, width: int, num_shared: int = 0) -> Architecture:
-    """Return `shape` with experts of `width`; each model family has its own word for them."""
-    num_experts = f.count("n_routed_experts", "num_local_experts", "num_experts")
-    per_token = ("num_experts_per_tok", "top_k_experts")
-    if f.count(*per_token) > num_experts:
-        key = next(k for k in per_token if f.gives(k))
-        raise f.error(key, f"at most the number of experts ({num_experts})")
-    return replace(
-        shape,
-        num_experts=num_experts,
-        num_experts_per_tok=f.count(*per_token),
-        num_shared_experts=num_shared,
-        moe_intermediate_size=width,
-    )
-
-
-def _groups(attention: Sequence[LayerGroup], mlp: Sequence[Mlp]) -> tuple[LayerGroup, ...]:
-    """Return the layers, one attention and one MLP each, as groups of equal ones."""
-    kinds = Counter(replace(a, mlp=m) for a, m in zip(attention, mlp, strict=True))
-    return tuple(replace(kind, num_layers=n) for kind, n in kinds.items())
-
-
-def _sliding(f: Fields, key: str = "sliding_window") -> LayerGroup:
-    """Return a layer that looks back at a window of tokens, full where that is the context."""
-    window = f.count(key)
-    if window >= f.count("max_position_embeddings"):
-        return FULL
-    return LayerGroup(num_layers=1, attention="sliding", sliding_window=window)
 
 
 def _first_dense(f: Fields) -> list[Mlp]:
@@ -94,20 +48,10 @@ def _first_dense(f: Fields) -> list[Mlp]:
     return mlp
 
 
-def _llama(f: Fields) -> Architecture:
-    """Llama 1 has no `num_key_value_heads`: every head has its own keys."""
-    key = "num_key_value_heads" if f.gives("num_key_value_heads") else "num_attention_heads"
-    return _shaped(f, _head_dim(f), key)
-
-
 def _mistral(f: Fields) -> Architecture:
     """Mistral 7B v0.1 looks back 4,096 tokens in all layers, later ones at everything."""
-    layer = _sliding(f) if f.gives("sliding_window") else FULL
-    return replace(_older_shape(f), layers=_groups([layer] * f.num_layers(), _dense(f)))
-
-
-def _dense(f: Fields) -> list[Mlp]:
-    return ["dense"] * f.num_layers()
+    layer = sliding(f) if f.gives("sliding_window") else FULL
+    return replace(older_shape_of(f), layers=groups([layer] * f.num_layers(), dense(f)))
 
 
 def _qwen_attention(f: Fields) -> list[LayerGroup]:
@@ -116,15 +60,15 @@ def _qwen_attention(f: Fields) -> list[LayerGroup]:
     if not f.switch("use_sliding_window", default=False):
         return [FULL] * num_layers
     num_full = min(f.amount("max_window_layers"), num_layers)
-    return [FULL] * num_full + [_sliding(f)] * (num_layers - num_full)
+    return [FULL] * num_full + [sliding(f)] * (num_layers - num_full)
 
 
 def _qwen2(f: Fields) -> Architecture:
-    return replace(_older_shape(f), layers=_groups(_qwen_attention(f), _dense(f)))
+    return replace(older_shape_of(f), layers=groups(_qwen_attention(f), dense(f)))
 
 
 def _qwen3(f: Fields) -> Architecture:
-    return replace(_shape(f), layers=_groups(_qwen_attention(f), _dense(f)))
+    return replace(shape_of(f), layers=groups(_qwen_attention(f), dense(f)))
 
 
 def _qwen3_moe(f: Fields) -> Architecture:
@@ -134,8 +78,8 @@ def _qwen3_moe(f: Fields) -> Architecture:
     mlp: list[Mlp] = [
         "dense" if i in dense or (i + 1) % step else "moe" for i in range(f.num_layers())
     ]
-    shape = _with_experts(f, _shape(f), f.count("moe_intermediate_size"))
-    return replace(shape, layers=_groups(_qwen_attention(f), mlp))
+    shape = with_experts(f, shape_of(f), f.count("moe_intermediate_size"))
+    return replace(shape, layers=groups(_qwen_attention(f), mlp))
 
 
 def _delta_net_parameters(f: Fields) -> int:
@@ -171,45 +115,45 @@ def _hybrid_attention(f: Fields) -> list[LayerGroup]:
 
 
 def _qwen3_5(f: Fields) -> Architecture:
-    return replace(_shape(f), layers=_groups(_hybrid_attention(f), _dense(f)))
+    return replace(shape_of(f), layers=groups(_hybrid_attention(f), dense(f)))
 
 
 def _qwen3_5_moe(f: Fields) -> Architecture:
-    shape = _with_experts(f, _shape(f), f.count("moe_intermediate_size"), num_shared=1)
+    shape = with_experts(f, shape_of(f), f.count("moe_intermediate_size"), num_shared=1)
     return replace(
         shape,
         shared_expert_intermediate_size=f.count("shared_expert_intermediate_size"),
-        layers=_groups(_hybrid_attention(f), ["moe"] * f.num_layers()),
+        layers=groups(_hybrid_attention(f), ["moe"] * f.num_layers()),
     )
 
 
 def _mixtral(f: Fields) -> Architecture:
-    layer = _sliding(f) if f.gives("sliding_window") else FULL
-    shape = _with_experts(f, _older_shape(f), f.count("intermediate_size"))
-    return replace(shape, layers=_groups([layer] * f.num_layers(), ["moe"] * f.num_layers()))
+    layer = sliding(f) if f.gives("sliding_window") else FULL
+    shape = with_experts(f, older_shape_of(f), f.count("intermediate_size"))
+    return replace(shape, layers=groups([layer] * f.num_layers(), ["moe"] * f.num_layers()))
 
 
 def _gpt_oss(f: Fields) -> Architecture:
-    kinds = {"full_attention": FULL, "sliding_attention": _sliding(f)}
+    kinds = {"full_attention": FULL, "sliding_attention": sliding(f)}
     attention = f.per_layer("layer_types", kinds)
-    shape = _with_experts(f, _shape(f), f.count("intermediate_size"))
-    return replace(shape, layers=_groups(attention, ["moe"] * f.num_layers()))
+    shape = with_experts(f, shape_of(f), f.count("intermediate_size"))
+    return replace(shape, layers=groups(attention, ["moe"] * f.num_layers()))
 
 
 def _glm4_moe(f: Fields) -> Architecture:
     mlp = _first_dense(f)
     shared = f.amount("n_shared_experts")
-    shape = _with_experts(f, _shape(f), f.count("moe_intermediate_size"), shared)
-    return replace(shape, layers=_groups([FULL] * f.num_layers(), mlp))
+    shape = with_experts(f, shape_of(f), f.count("moe_intermediate_size"), shared)
+    return replace(shape, layers=groups([FULL] * f.num_layers(), mlp))
 
 
 def _latent_shape(f: Fields) -> Architecture:
     """Multi-head latent attention, DeepSeek-V2, arXiv 2405.04434; a query head is both parts."""
     nope, rope = f.count("qk_nope_head_dim"), f.count("qk_rope_head_dim")
-    shape = _shaped(f, nope + rope, "num_key_value_heads")
+    shape = shaped(f, nope + rope, "num_key_value_heads")
     shared = f.amount("n_shared_experts")
     return replace(
-        _with_experts(f, shape, f.count("moe_intermediate_size"), shared),
+        with_experts(f, shape, f.count("moe_intermediate_size"), shared),
         first_k_dense_replace=f.amount("first_k_dense_replace"),
         q_lora_rank=f.amount("q_lora_rank"),
         kv_lora_rank=f.count("kv_lora_rank"),
@@ -223,7 +167,7 @@ LATENT: Final = LayerGroup(num_layers=1, attention="latent")
 
 
 def _deepseek_v3(f: Fields) -> Architecture:
-    layers = _groups([LATENT] * f.num_layers(), _first_dense(f))
+    layers = groups([LATENT] * f.num_layers(), _first_dense(f))
     return replace(_latent_shape(f), layers=layers)
 
 
@@ -244,7 +188,7 @@ def _sparse_latent(f: Fields) -> Architecture:
     attention = [indexed] * f.num_layers()
     if f.gives("indexer_types"):
         attention = f.per_layer("indexer_types", {"full": indexed, "shared": LATENT})
-    return replace(_latent_shape(f), layers=_groups(attention, _first_dense(f)))
+    return replace(_latent_shape(f), layers=groups(attention, _first_dense(f)))
 
 
 def _minimax_m2(f: Fields) -> Architecture:
@@ -253,7 +197,7 @@ def _minimax_m2(f: Fields) -> Architecture:
         f.per_layer("attn_type_list", {1: FULL})
     if f.amount("shared_intermediate_size"):
         raise f.error("shared_intermediate_size", "0: no shared expert")
-    return _with_experts(f, _shape(f), f.count("intermediate_size"))
+    return with_experts(f, shape_of(f), f.count("intermediate_size"))
 
 
 def _llama4(f: Fields) -> Architecture:
@@ -264,18 +208,18 @@ def _llama4(f: Fields) -> Architecture:
     """
     step = f.count("interleave_moe_layer_step")
     mlp: list[Mlp] = ["dense" if (i + 1) % step else "moe" for i in range(f.num_layers())]
-    shape = _with_experts(f, _shape(f), f.count("intermediate_size"), num_shared=1)
+    shape = with_experts(f, shape_of(f), f.count("intermediate_size"), num_shared=1)
     return replace(
         shape,
         intermediate_size=f.count("intermediate_size_mlp"),
-        layers=_groups(_chunked_attention(f), mlp),
+        layers=groups(_chunked_attention(f), mlp),
     )
 
 
 def _chunked_attention(f: Fields) -> list[LayerGroup]:
     if not f.gives("attention_chunk_size"):
         return [FULL] * f.num_layers()
-    chunk = _sliding(f, "attention_chunk_size")
+    chunk = sliding(f, "attention_chunk_size")
     if f.gives("layer_types"):
         kinds = {"full_attention": FULL, "chunked_attention": chunk}
         return f.per_layer("layer_types", kinds)
@@ -300,45 +244,77 @@ def _gemma4(f: Fields) -> Architecture:
         head_dim=f.count("global_head_dim", "head_dim"),
         num_key_value_heads=f.count("num_global_key_value_heads", "num_key_value_heads"),
     )
-    kinds = {"full_attention": full, "sliding_attention": _sliding(f)}
+    kinds = {"full_attention": full, "sliding_attention": sliding(f)}
     attention = f.per_layer("layer_types", kinds)
     tied = f.switch("tie_word_embeddings", default=True)
-    shape = replace(_shape(f), tie_word_embeddings=tied)
+    shape = replace(shape_of(f), tie_word_embeddings=tied)
     if not f.switch("enable_moe_block", default=False):
-        return replace(shape, layers=_groups(attention, _dense(f)))
+        return replace(shape, layers=groups(attention, dense(f)))
     return replace(
-        _with_experts(f, shape, f.count("moe_intermediate_size"), num_shared=1),
+        with_experts(f, shape, f.count("moe_intermediate_size"), num_shared=1),
         shared_expert_intermediate_size=f.count("intermediate_size"),
-        layers=_groups(attention, ["moe"] * f.num_layers()),
+        layers=groups(attention, ["moe"] * f.num_layers()),
     )
 
 
+def _phi3(f: Fields) -> Architecture:
+    layer = sliding(f) if f.gives("sliding_window") else FULL
+    return replace(llama(f), layers=groups([layer] * f.num_layers(), dense(f)))
+
+
+def _gemma(f: Fields) -> Architecture:
+    """Gemma 2 and 3: a full layer after each run of sliding ones; the embeddings are tied."""
+    kinds = {"full_attention": FULL, "sliding_attention": sliding(f)}
+    if f.gives("layer_types"):
+        attention = f.per_layer("layer_types", kinds)
+    else:
+        gemma2 = f.word("model_type") == "gemma2"
+        every = 2 if gemma2 else f.count("sliding_window_pattern", "_sliding_window_pattern")
+        attention = [
+            kinds["sliding_attention"] if (i + 1) % every else FULL for i in range(f.num_layers())
+        ]
+    tied = f.switch("tie_word_embeddings", default=True)
+    return replace(shape_of(f), tie_word_embeddings=tied, layers=groups(attention, dense(f)))
+
+
 FAMILIES: Final[Mapping[str, Callable[[Fields], Architecture]]] = {
+    "aquila": llama,
+    "bloom": bloom,
+    "deci": deci,
     "deepseek_v3": _deepseek_v3,
     "deepseek_v32": _sparse_latent,
+    "falcon": falcon,
+    "gemma2": _gemma,
+    "gemma3_text": _gemma,
     "gemma4_text": _gemma4,
     "glm4_moe": _glm4_moe,
     "glm_moe_dsa": _sparse_latent,
     "gpt_oss": _gpt_oss,
+    "gptj": gptj,
     "kimi_k2": _deepseek_v3,
-    "llama": _llama,
+    "llama": llama,
     "llama4_text": _llama4,
     "mimo": _qwen2,
     "minimax_m2": _minimax_m2,
     "mistral": _mistral,
     "mixtral": _mixtral,
+    "nemotron-nas": nemotron_nas,
+    "nemotron_h": nemotron_h,
+    "opt": opt,
+    "phi3": _phi3,
     "qwen2": _qwen2,
     "qwen3": _qwen3,
     "qwen3_5_moe_text": _qwen3_5_moe,
     "qwen3_5_text": _qwen3_5,
     "qwen3_moe": _qwen3_moe,
+    "qwen3_next": _qwen3_5_moe,
     "qwen3_vl_moe_text": _qwen3_moe,
     "qwen3_vl_text": _qwen3,
 }
 """How to read a language model of each type."""
 
 WRAPPERS: Final = frozenset(
-    {"gemma4", "kimi_k25", "llama4", "qwen3_5", "qwen3_5_moe", "qwen3_vl", "qwen3_vl_moe"}
+    {"gemma3", "gemma4", "kimi_k25", "llama4", "qwen3_5", "qwen3_5_moe", "qwen3_vl", "qwen3_vl_moe"}
 )
 """Types that hold the language model in `text_config`, beside towers for images or sound."""
 
@@ -350,8 +326,6 @@ UNREPRESENTED: Final[Mapping[str, str]] = {
     "kimi_k3": "delta attention with gates of its own, and experts of a latent width",
     "mimo_v2_flash": "keys and values of different head widths",
     "minimax_m3": "block-sparse attention with index heads",
-    "nemotron-nas": "layers that a search made different from one another",
-    "nemotron_h": "Mamba state-space layers",
     "step3p7": "a layout that we could not check against a published size",
 }
 """Types we know and cannot represent, with the reason."""
@@ -360,6 +334,8 @@ CAVEATS: Final[Mapping[str, str]] = {
     "deepseek_v32": "the indexer's own key cache and its choice of tokens are not represented",
     "gemma4_text": "keys and values that full layers share are counted twice, 0.4 % at most",
     "glm_moe_dsa": "the indexer's own key cache and its choice of tokens are not represented",
+    "nemotron_h": "the fixed-size state of the Mamba layers is not represented",
+    "qwen3_next": "the fixed-size state of the linear layers is not represented",
     "llama4_text": "chunks of attention are represented as sliding windows of the same length",
     "qwen3_5_moe_text": "the fixed-size state of the linear layers is not represented",
     "qwen3_5_text": "the fixed-size state of the linear layers is not represented",

@@ -85,6 +85,7 @@ class RateEntry(Citation):
     input_tokens: PositiveInt | None = None
     num_concurrent: PositiveInt | None = None
     load: Text
+    is_outlier: bool = False
 
     @model_validator(mode="after")
     def _has_a_figure(self) -> Self:
@@ -148,6 +149,7 @@ class OfferBlock(File):
     regions: TextLists | None = None
     capabilities: tuple[CapabilityEntry, ...] = ()
     features: tuple[FeatureEntry, ...] = ()
+    doubtful: str = ""
 
     @model_validator(mode="after")
     def _life_in_order(self) -> Self:
@@ -264,6 +266,7 @@ class _Common(TypedDict):
     regions: Sourced[tuple[str, ...]] | None
     capabilities: tuple[Sourced[Capability], ...]
     features: tuple[Sourced[Feature], ...]
+    doubtful: str
 
 
 def _common(block: OfferBlock, provider: str, r: Resolver) -> _Common:
@@ -276,6 +279,7 @@ def _common(block: OfferBlock, provider: str, r: Resolver) -> _Common:
         "regions": r.maybe(block.regions),
         "capabilities": _capabilities(block.capabilities, r),
         "features": _features(block.features, r),
+        "doubtful": block.doubtful,
     }
 
 
@@ -337,6 +341,7 @@ def _rate(entry: RateEntry) -> ServiceRate:
         input_tokens=entry.input_tokens,
         num_concurrent=entry.num_concurrent,
         load=entry.load,
+        is_outlier=entry.is_outlier,
     )
 
 

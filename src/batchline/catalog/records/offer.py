@@ -5,8 +5,8 @@ own > independent > vendor > competitor, then the newest checked; the losers sta
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from typing import ClassVar, Literal, TypeVar, get_args
 
 from batchline.provenance import Period, Sourced, prefer
@@ -130,6 +130,7 @@ class Places:
 class ServiceRate:
     """How fast somebody saw, or says, a token service to be; one request's speed, not a sum.
 
+    `is_outlier` marks a figure that is kept and not used, `note` of its entry says why.
     `first_answer_s` is the time to the first token of the answer, reasoning included: no TTFT,
     but TTFT is at most that. `percentile_ratio` is 0.5 for a median and None where the source
     says `typical`. `load` is how it was taken, in words.
@@ -142,11 +143,15 @@ class ServiceRate:
     input_tokens: int | None = None
     num_concurrent: int | None = None
     load: str = ""
+    is_outlier: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What every offer has. Its id is `provider/name`."""
+    """What every offer has. Its id is `provider/name`.
+
+    `doubtful` says why it may be gone although no source dates its end.
+    """
 
     kind: ClassVar[OfferKind]
 
@@ -158,6 +163,7 @@ class Offer:
     regions: Sourced[tuple[str, ...]] | None = None
     capabilities: tuple[Sourced[Capability], ...] = ()
     features: tuple[Sourced[Feature], ...] = ()
+    doubtful: str = ""
 
     def is_listed_on(self, day: date) -> bool | None:
         """Return whether the offer could be bought on `day`; None where no source tells.
@@ -172,6 +178,8 @@ class Offer:
         if self.listed_from and day < self.listed_from.value.start:
             return False
         seen = [p.valid_from for p in self._prices() if p.valid_from]
+        if self.doubtful:
+            return None
         first = [self.listed_from.value] if self.listed_from else seen
         return True if any(day >= period.end for period in first) else None
 
@@ -183,10 +191,20 @@ class Offer:
         return ()
 
 
-def _valid(prices: tuple[Sourced[T], ...], day: date) -> Sourced[T] | None:
-    """Return the preferred price that may hold on `day`, the other valid ones beside it."""
+def _valid(
+    prices: tuple[Sourced[T], ...], day: date, max_age: timedelta | None
+) -> Sourced[T] | None:
+    """Return the preferred price that may hold on `day`, the other valid ones beside it.
+
+    With `max_age`, one checked within that of the day comes before any that was not.
+    """
     valid = [p for p in prices if p.may_hold_on(day)]
-    return prefer(valid) if valid else None
+    if not valid:
+        return None
+    near = [p for p in valid if max_age is None or abs(p.age_on(day)) <= max_age] or valid
+    best = prefer(near)
+    others = [p for p in valid if p not in near]
+    return replace(best, alternatives=(*best.alternatives, *others))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,9 +221,9 @@ class TokenOffer(Offer):
     limits: tuple[Sourced[TokenLimits], ...] = ()
     rates: tuple[Sourced[ServiceRate], ...] = ()
 
-    def price_on(self, day: date) -> Sourced[TokenPrice] | None:
+    def price_on(self, day: date, max_age: timedelta | None = None) -> Sourced[TokenPrice] | None:
         """Return the price that counts on `day`, None where none is known."""
-        return _valid(self.prices, day)
+        return _valid(self.prices, day, max_age)
 
     def _prices(self) -> Iterable[Sourced[object]]:
         return self.prices
@@ -223,9 +241,9 @@ class HourlyOffer(Offer):
     billing_granularity_s: Sourced[float] | None = None
     prices: tuple[Sourced[HourlyPrice], ...] = ()
 
-    def price_on(self, day: date) -> Sourced[HourlyPrice] | None:
+    def price_on(self, day: date, max_age: timedelta | None = None) -> Sourced[HourlyPrice] | None:
         """Return the price per chip and hour that counts on `day`, None where none is known."""
-        return _valid(self.prices, day)
+        return _valid(self.prices, day, max_age)
 
     def _prices(self) -> Iterable[Sourced[object]]:
         return self.prices
@@ -248,9 +266,9 @@ class DedicatedOffer(Offer):
     num_chips: Sourced[int] | None = None
     prices: tuple[Sourced[HourlyPrice], ...] = ()
 
-    def price_on(self, day: date) -> Sourced[HourlyPrice] | None:
+    def price_on(self, day: date, max_age: timedelta | None = None) -> Sourced[HourlyPrice] | None:
         """Return the price per hour that counts on `day`, None where none is known."""
-        return _valid(self.prices, day)
+        return _valid(self.prices, day, max_age)
 
     def _prices(self) -> Iterable[Sourced[object]]:
         return self.prices
@@ -269,7 +287,7 @@ class OwnedOffer(Offer):
 
     def cost_on(self, day: date) -> Sourced[SystemCost] | None:
         """Return the cost that counts on `day`, None where none is known."""
-        return _valid(self.costs, day)
+        return _valid(self.costs, day, None)
 
     def _prices(self) -> Iterable[Sourced[object]]:
         return self.costs

@@ -1,4 +1,4 @@
-"""What the asker rules in or out: sellers, kinds of offer, who runs it, lock-in, tenancy, power."""
+"""What the asker rules in or out: sellers, kinds of offer, who runs it, lock-in, tenancy."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def check_lock_in(candidate: Candidate, ask: Ask) -> Ruling | None:
 
 def _provider_lock(candidate: Candidate, ask: Ask) -> Ruling | None:
     what = candidate.chip.id if candidate.chip else candidate.model.id
-    others = ask.sellers.get(what, set()) - {candidate.provider.id}
+    others = ask.sellers.get(what, frozenset()) - {candidate.provider.id}
     if others or candidate.offer.kind == "owned":
         return None
     return rejected("lock-in", f"nobody else in the catalog sells {what}")

@@ -10,23 +10,27 @@ from batchline.decision.rules.rule import Ask, Candidate, Rule, kept, rejected, 
 def check_listed(candidate: Candidate, ask: Ask) -> Ruling | None:
     """Keep what is listed on the day; what nobody dates is kept while a price of it is fresh."""
     offer = candidate.offer
+    if offer.kind == "owned":
+        return None
     if offer.id in ask.trusted:
         return kept("listed", "listed, as the trusted publisher says")
     is_listed = offer.is_listed_on(ask.as_of)
-    if is_listed is False:
-        return _gone(candidate, ask)
-    if is_listed:
-        return kept("listed", "listed on that day", offer.listed_from)
-    seen = offer.checked_on()
+    if is_listed is None:
+        return _undated(offer, ask)
+    return (
+        kept("listed", "listed on that day", offer.listed_from)
+        if is_listed
+        else _gone(candidate, ask)
+    )
+
+
+def _undated(offer: Offer, ask: Ask) -> Ruling:
+    seen, look = offer.checked_on(), "look at the provider's list of models"
+    if offer.doubtful:
+        return unknown("listed", offer.doubtful, remedy=look)
     if seen is not None and abs(ask.as_of - seen) <= ask.max_price_age:
         return kept("listed", f"no list of models is dated; a price was seen on {seen}")
-    if offer.kind == "owned":
-        return None
-    return unknown(
-        "listed",
-        "no source tells whether it is sold on that day",
-        remedy="look at the provider's list of models",
-    )
+    return unknown("listed", "no source tells whether it is sold on that day", remedy=look)
 
 
 def _gone(candidate: Candidate, ask: Ask) -> Ruling:

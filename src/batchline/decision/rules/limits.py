@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from batchline.catalog.records import TokenLimits, TokenOffer
 from batchline.decision.records import Ruling
@@ -20,9 +21,12 @@ from batchline.provenance import Sourced
 
 
 def check_limits(candidate: Candidate, ask: Ask) -> Ruling | None:
-    """Keep services one of whose plans carries the peak; a stated raise leaves them open."""
+    """Keep services one of whose plans carries the peak; a stated raise leaves them open.
+
+    Of users who wait the rate is known once the service's speed is: `services` asks again then.
+    """
     offer = candidate.offer
-    if not isinstance(offer, TokenOffer) or offer.id in ask.trusted:
+    if not isinstance(offer, TokenOffer) or offer.id in ask.trusted or ask.demand is None:
         return None
     tier = ask.requirements.rate_limit_tier
     stated = [s for s in offer.limits if s.may_hold_on(ask.as_of)]
@@ -31,14 +35,17 @@ def check_limits(candidate: Candidate, ask: Ask) -> Ruling | None:
         tiers = ", ".join(sorted({s.value.tier for s in stated}))
         return unknown("rate-limit", f"no limits of a plan {tier!r} are known, only of {tiers}")
     if not chosen:
-        return kept("rate-limit", "no limit of it is known here: check before relying on it")
-    broken = [(s, list(exceeded(s.value, ask.demand))) for s in chosen]
-    passing = [s for s, reasons in broken if not reasons]
+        unlimited = kept("rate-limit", "no rate limit of it is known here")
+        return replace(unlimited, remedy="check before relying on it")
+    demand = ask.demand
+    broken = [(s, sorted(exceeded(s.value, demand), reverse=True)) for s in chosen]
+    passing = [s for s, over in broken if not over]
     if passing:
         widest = max(passing, key=lambda s: s.value.limit_req_per_min or 0.0)
         return kept("rate-limit", f"within the {widest.value.tier} plan's limits", widest)
-    widest, reasons = min(broken, key=lambda pair: len(pair[1]))
-    return _over(candidate, widest, reasons[0])
+    widest, over = min(broken, key=lambda pair: pair[1][0][0])
+    ratio, reason = over[0]
+    return replace(_over(candidate, widest, reason), shortfall_ratio=ratio)
 
 
 def _over(candidate: Candidate, widest: Sourced[TokenLimits], reason: str) -> Ruling:
@@ -49,8 +56,8 @@ def _over(candidate: Candidate, widest: Sourced[TokenLimits], reason: str) -> Ru
     return (unknown if raised else rejected)("rate-limit", fact, widest, remedy)
 
 
-def exceeded(limits: TokenLimits, demand: Demand) -> Iterator[str]:
-    """Yield what the peak exceeds, in words."""
+def exceeded(limits: TokenLimits, demand: Demand) -> Iterator[tuple[float, str]]:
+    """Yield what the peak exceeds: how many times, and in words."""
     pairs = (
         ("requests/min", demand.peak_req_per_min, limits.limit_req_per_min),
         ("tokens/min", demand.peak_tok_per_min, limits.limit_tok_per_min),
@@ -63,7 +70,7 @@ def exceeded(limits: TokenLimits, demand: Demand) -> Iterator[str]:
     )
     for words, need, limit in pairs:
         if limit is not None and need > limit:
-            yield f"needs {need:,.0f} {words} where {limit:,.0f} are allowed"
+            yield need / limit, f"needs {need:,.0f} {words} where {limit:,.0f} are allowed"
 
 
 RATE_LIMIT = Rule(

@@ -51,7 +51,7 @@ def _images_by_api(candidate: Candidate) -> Ruling:
 
 def check_context(candidate: Candidate, ask: Ask) -> Ruling | None:
     """Keep offers whose context holds the longest request."""
-    need = max(ask.requirements.min_context_tokens, ask.demand.max_context_tokens)
+    need = max(ask.requirements.min_context_tokens, ask.longest_tokens)
     offer = candidate.offer
     stated = offer.max_context_tokens if isinstance(offer, TokenOffer) else None
     if stated is not None:
@@ -76,7 +76,7 @@ def check_license(candidate: Candidate, ask: Ask) -> Ruling | None:
     if not allowed:
         return None
     stated = candidate.model.license
-    if stated.value in allowed:
+    if stated.value.casefold() in {name.casefold() for name in allowed}:
         return kept("license", stated.value, stated)
     return rejected("license", f"licensed under {stated.value}, not {listed(allowed)}", stated)
 

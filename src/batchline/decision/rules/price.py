@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from batchline.catalog.records import DedicatedOffer, HourlyOffer, OwnedOffer, TokenOffer
 from batchline.decision.records import Ruling
 from batchline.decision.rules.rule import Ask, Candidate, Rule, kept, rejected, unknown
@@ -14,7 +16,7 @@ def price_of(candidate: Candidate, ask: Ask) -> Sourced[object] | None:
     if isinstance(offer, OwnedOffer):
         return offer.cost_on(ask.as_of)
     assert isinstance(offer, TokenOffer | HourlyOffer | DedicatedOffer)
-    return offer.price_on(ask.as_of)
+    return offer.price_on(ask.as_of, ask.max_price_age)
 
 
 def check_known(candidate: Candidate, ask: Ask) -> Ruling | None:
@@ -35,10 +37,10 @@ def check_age(candidate: Candidate, ask: Ask) -> Ruling | None:
     age = price.age_on(ask.as_of)
     when = f"{age.days} days before" if age.days >= 0 else f"{-age.days} days after"
     fact = f"price checked {price.checked_on}, {when}; limit {ask.max_price_age.days}"
-    if age <= ask.max_price_age:
+    if abs(age) <= ask.max_price_age:
         return kept("price-age", fact, price)
     if ask.allow_stale:
-        return kept("price-age", f"{fact}; allowed", price)
+        return replace(kept("price-age", fact, price), remedy="stale, and allowed")
     return rejected("price-age", fact, price, "check the price, or --allow-stale")
 
 

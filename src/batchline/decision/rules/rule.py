@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Protocol
@@ -55,24 +55,26 @@ class Demand:
     peak_tok_per_min: float
     peak_uncached_tok_per_min: float
     mean_tok_per_day: float
-    max_context_tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What every rule is asked against; `trusted` are the offers that `publisher` describes."""
+    """What every rule is asked against; `trusted` are the offers that `publisher` describes.
+
+    `demand` is None while the rate depends on the platform; `longest_tokens` are those of the
+    longest request, prompt and answer.
+    """
 
     requirements: Requirements
-    demand: Demand
+    demand: Demand | None
+    longest_tokens: int
     as_of: date
     max_price_age: timedelta
     allow_stale: bool
     engine: Engine
-    has_latency_targets: bool
-    spot_availability_ratio: float | None
     trusted: frozenset[str] = frozenset()
     publisher: str = ""
-    sellers: dict[str, set[str]] = field(default_factory=dict)
+    sellers: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +101,16 @@ Check = Callable[[Candidate, Ask], Ruling | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One question and when it is asked; `requirements` are the rows of the list it answers."""
+    """One question and when it is asked; `requirements` are the rows of the list it answers.
+
+    A rule that is not `may_be_open` never ends as unknown, so that cannot be accepted.
+    """
 
     id: str
     question: str
     asked_when: str
     requirements: tuple[str, ...]
+    may_be_open: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

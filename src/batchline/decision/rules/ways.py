@@ -13,18 +13,21 @@ WAY_RULES: Final[tuple[Asked, ...]] = (
         question="Is there a model of serving on this kind of chip?",
         asked_when="chips are rented or owned",
         requirements=("R004", "R007", "R022"),
+        may_be_open=False,
     ),
     Asked(
         id="fits",
         question="Do weights and one sequence fit the chips of a replica?",
         asked_when="chips are rented or owned",
         requirements=("R020", "R039", "R040", "R042", "R067", "R068", "R114"),
+        may_be_open=False,
     ),
     Asked(
         id="partition",
         question="Does the model fit a slice of the chip?",
         asked_when="requirements.tenancy is partition",
         requirements=("R037", "R084"),
+        may_be_open=False,
     ),
     Asked(
         id="power",
@@ -37,6 +40,7 @@ WAY_RULES: Final[tuple[Asked, ...]] = (
         question="Are there enough chips of your own?",
         asked_when="capacity is stated",
         requirements=(),
+        may_be_open=False,
     ),
     Asked(
         id="spot",

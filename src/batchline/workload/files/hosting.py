@@ -32,8 +32,20 @@ HOURS_PER_YEAR: Final = 8_760
 AREAS: Final = ("eu", "eea", "europe", "north-america", "asia", "middle-east", "oceania")
 
 
+_CODES: Final = (
+    "adaeafagaialamaoaqarasatauawaxazbabbbdbebfbgbhbibjblbmbnbobqbrbsbtbvbwbybzcacccdcfcgchci"
+    "ckclcmcncocrcucvcwcxcyczdedjdkdmdodzeceeegeheresetfifjfkfmfofrgagbgdgegfggghgiglgmgngpgq"
+    "grgsgtgugwgyhkhmhnhrhthuidieiliminioiqirisitjejmjojpkekgkhkikmknkpkrkwkykzlalblclilklrls"
+    "ltlulvlymamcmdmemfmgmhmkmlmmmnmompmqmrmsmtmumvmwmxmymznancnenfngninlnonpnrnunzompapepfpg"
+    "phpkplpmpnprpsptpwpyqarerorsrurwsasbscsdsesgshsisjskslsmsnsosrssstsvsxsysztctdtftgthtjtk"
+    "tltmtntotrtttvtwtzuaugumusuyuzvavcvevgvivnvuwfwsyeytzazmzw"
+)
+COUNTRIES: Final = frozenset(_CODES[i : i + 2] for i in range(0, len(_CODES), 2))
+"""The country codes of ISO 3166-1 alpha-2, in small letters."""
+
+
 def _region(name: str) -> str:
-    if name in AREAS or (len(name) == 2 and name.isascii() and name.isalpha() and name.islower()):
+    if name in AREAS or name in COUNTRIES:
         return name
     raise ValueError(f"expected a country's ISO 3166 code such as fi, or one of {', '.join(AREAS)}")
 
@@ -58,7 +70,9 @@ class RequirementsEntry(File):
     portable_across: OneOrMany[Literal["provider", "framework", "chip_vendor"]] = ()
     compliance: OneOrMany[Literal["soc2", "iso27001", "hipaa", "gdpr"]] = ()
     zero_data_retention: bool = False
-    min_precision: Literal["", "fp4", "int4", "fp6", "fp8", "int8", "bf16", "fp16", "fp32"] = ""
+    min_precision: Literal["fp4", "int4", "fp6", "fp8", "int8", "bf16", "fp16", "fp32"] | None = (
+        None
+    )
     licenses: Texts = ()
     rate_limit_tier: str = ""
     excluded_providers: Texts = ()
@@ -81,7 +95,7 @@ class RequirementsEntry(File):
             portable_across=many(self.portable_across),
             compliance=many(self.compliance),
             zero_data_retention=self.zero_data_retention,
-            min_precision=self.min_precision,
+            min_precision=self.min_precision or "",
             licenses=many(self.licenses),
             rate_limit_tier=self.rate_limit_tier,
             excluded_providers=many(self.excluded_providers),
@@ -153,7 +167,8 @@ class CapacityEntry(StatedEntry):
     power_watts: Positive | None = None
     pue_ratio: Annotated[float, Field(ge=1, le=10), FINITE] = 1.0
     energy_usd_per_kwh: Money = 0.0
-    regions: Texts = ()
+    regions: OneOrMany[Region] = ()
+    is_sunk: bool = False
 
     @model_validator(mode="after")
     def _is_owned_or_reserved(self) -> Self:
@@ -176,5 +191,6 @@ class CapacityEntry(StatedEntry):
             pue_ratio=self.pue_ratio,
             energy_usd_per_kwh=self.energy_usd_per_kwh,
             regions=many(self.regions),
+            is_sunk=self.is_sunk,
             stated=self.stated(),
         )
