@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from batchline.cost import HOURS_PER_MONTH, RateCurve, required_tok_per_s
 from batchline.decision.pricing import fleet_usd_per_month
+from batchline.decision.ranking import usd_per_request_at
 from batchline.decision.records import BreakEven
 from batchline.decision.setting import Plan, Setting
 from batchline.decision.sizing import OUTER_Z, at_quantile, state_of
@@ -56,7 +57,7 @@ def _all(chips: list[Plan], service: Plan, setting: Setting) -> Iterator[BreakEv
     if not setting.operations.autoscale:
         yield by_busy_share(chips[0], service, setting)
     yield by_chip_price(chips[0], service, setting)
-    yield by_token_price(chips[0], service)
+    yield by_token_price(chips[0], service, setting)
 
 
 def by_concurrency(hosted: Plan, service: Plan) -> BreakEven:
@@ -218,48 +219,82 @@ def _surplus(
 
 def by_busy_share(hosted: Plan, service: Plan, setting: Setting) -> BreakEven:
     """Return the share of the hours that must carry the present traffic for hours to pay."""
-    cost, busy = hosted.option.cost, _busy_ratio(setting)
-    usd_when_busy = service.option.cost.usd_per_request * cost.num_requests_per_month / busy
-    pays = cost.usd_per_month <= usd_when_busy
+    busy = _busy_ratio(setting)
+    bill = service.option.cost.usd_per_request / busy
+    shares = [usd / bill if bill > 0 else math.inf for usd in _usd_per_request(hosted, setting)]
+    values = [share if share <= 1 else None for share in shares]
     return BreakEven(
         quantity="busy share",
         unit="share of the hours with this traffic",
         challenger=hosted.option.id,
         incumbent=service.option.id,
         present=busy,
-        value=cost.usd_per_month / usd_when_busy if pays and usd_when_busy > 0 else None,
-        verdict="" if pays else "never",
+        value=values[0],
+        low=values[1],
+        high=values[2],
+        verdict="" if values[0] is not None else "never",
     )
 
 
 def by_chip_price(hosted: Plan, service: Plan, setting: Setting) -> BreakEven:
     """Return the price of a chip and hour at which both cost the same."""
-    price = hosted.price
+    price, operations = hosted.price, setting.operations
     assert price is not None
-    operations = setting.operations
-    beside = operations.engineering_usd_per_month + operations.egress_usd_per_month
     requests = hosted.option.cost.num_requests_per_month
+    beside = operations.engineering_usd_per_month + operations.egress_usd_per_month
     allowed = service.option.cost.usd_per_request * requests - beside
-    chip_hours = hosted.num_chips_mean * HOURS_PER_MONTH
-    value = allowed / chip_hours if allowed > 0 else None
+    values = [
+        allowed / (chips * HOURS_PER_MONTH) if allowed > 0 and math.isfinite(chips) else None
+        for chips in _mean_chips(hosted, setting)
+    ]
     return BreakEven(
         quantity="chip price",
         unit="USD per chip and hour",
         challenger=hosted.option.id,
         incumbent=service.option.id,
         present=price.usd_per_hour,
-        value=value,
-        verdict="" if value is not None else "never",
+        value=values[0],
+        low=values[2],
+        high=values[1],
+        verdict="" if values[0] is not None else "never",
     )
 
 
-def by_token_price(hosted: Plan, service: Plan) -> BreakEven:
+def by_token_price(hosted: Plan, service: Plan, setting: Setting) -> BreakEven:
     """Return the service's price, per million output tokens at this mix, that chips match."""
+    cost = hosted.option.cost
+    per_mtok = [
+        cost.usd_per_mtok_output * usd / cost.usd_per_request if cost.usd_per_request else 0.0
+        for usd in _usd_per_request(hosted, setting)
+    ]
     return BreakEven(
         quantity="token price",
         unit="USD per million output tokens, input included",
         challenger=hosted.option.id,
         incumbent=service.option.id,
         present=service.option.cost.usd_per_mtok_output,
-        value=hosted.option.cost.usd_per_mtok_output,
+        value=per_mtok[0],
+        low=per_mtok[1],
+        high=per_mtok[2] if math.isfinite(per_mtok[2]) else None,
     )
+
+
+def _usd_per_request(plan: Plan, setting: Setting) -> list[float]:
+    """Return what a request costs as planned, and at the fast and the slow end of the band."""
+    ends = [usd_per_request_at(plan, setting, z) for z in (OUTER_Z, -OUTER_Z)]
+    return [plan.option.cost.usd_per_request, *ends]
+
+
+def _mean_chips(plan: Plan, setting: Setting) -> list[float]:
+    """Return the chips paid on average as planned, and at both ends; found from their cost."""
+    assert plan.price is not None
+    cost, operations = plan.option.cost, setting.operations
+    if plan.price.usd_per_hour <= 0:
+        return [plan.num_chips_mean] * 3
+    beside = operations.engineering_usd_per_month + operations.egress_usd_per_month
+    hourly = plan.price.usd_per_hour * HOURS_PER_MONTH
+    ends = _usd_per_request(plan, setting)[1:]
+    return [
+        plan.num_chips_mean,
+        *((usd * cost.num_requests_per_month - beside) / hourly for usd in ends),
+    ]

@@ -29,6 +29,7 @@ from batchline.decision.load import Load, served_by
 from batchline.decision.rules import Ask, Candidate
 from batchline.performance.deployment import Deployment
 from batchline.provenance import Basis, Sourced
+from batchline.units import SECONDS_PER_HOUR
 from batchline.workload.records import OpenArrivals, Operations
 
 
@@ -72,9 +73,15 @@ def chip_price(
         usd_per_hour=usd,
         num_chips_per_instance=num,
         stated=price,
-        is_committed=deployment.purchase == "reserved",
+        is_committed=deployment.purchase == "reserved" or _is_billed_long(offer),
         num_chips_limit=num if is_own else None,
     )
+
+
+def _is_billed_long(offer: HourlyOffer | DedicatedOffer) -> bool:
+    """Return whether chips are billed in pieces too long to give them back for quiet hours."""
+    granularity = offer.billing_granularity_s if isinstance(offer, HourlyOffer) else None
+    return granularity is not None and granularity.value > SECONDS_PER_HOUR
 
 
 def _bought(price: HourlyPrice, deployment: Deployment, operations: Operations) -> float | None:

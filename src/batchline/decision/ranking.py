@@ -94,7 +94,12 @@ def _regret(costs: Floats, best: Floats) -> float | None:
 
 def _fastest_usd(plan: Plan, setting: Setting) -> float:
     """Return a plan's cost per request were it as fast as its band allows."""
-    return float(_cost_at(plan, setting, np.array([GRID_Z[-1]]))[0])
+    return usd_per_request_at(plan, setting, GRID_Z[-1])
+
+
+def usd_per_request_at(plan: Plan, setting: Setting, z: float) -> float:
+    """Return a plan's cost per request at a quantile of its speed, infinite where it fails."""
+    return float(_cost_at(plan, setting, np.array([z]))[0])
 
 
 def _cost_at(plan: Plan, setting: Setting, draws: Floats) -> Floats:
