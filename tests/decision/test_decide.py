@@ -441,6 +441,8 @@ def test_hours_and_tokens_may_cost_nothing(market: Market, usd: float) -> None:
     own = next(o for o in decision.options if o.id.startswith("own/box"))
     assert own.cost.usd_per_month == pytest.approx(usd * 730)
     assert decision.options[0].cost.usd_per_month == 0.0
+    verdicts = {b.quantity: b.verdict for b in decision.break_evens}
+    assert verdicts["rate"] == ("always" if usd == 0 else "never")
     assert all(math.isfinite(o.regret_ratio) for o in decision.options if o.regret_ratio)
 
 
@@ -563,3 +565,14 @@ def test_a_misspelled_name_is_refused(market: Market, changes: dict[str, object]
     market.sell("tokens", token_offer("tokens", limits=limits))
     with pytest.raises(InputError, match=key):
         check_names(workload(**changes), market)
+
+
+def test_a_stale_price_of_an_offer_that_is_open_anyway_is_no_stale_answer(market: Market) -> None:
+    old = date(2025, 11, 24)
+    price = said(TokenPrice(input_usd_per_mtok=0.1, output_usd_per_mtok=0.1), on=old)
+    market.providers.clear()
+    first = said(Period.day(old))
+    market.sell("tokens", token_offer("tokens", prices=(price,), listed_from=first, rates=()))
+    decision = decide(workload(traffic(targets=(ttft(1.0),))), market, policy())
+    assert rules(decision) == {"tokens/llama": ["speed-known", "price-age"]}
+    assert decision.exit_code == 1

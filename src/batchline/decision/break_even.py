@@ -132,7 +132,7 @@ def by_rate(chips: list[Plan], service: Plan, setting: Setting) -> BreakEven:
         value=values[0],
         low=values[1],
         high=values[2],
-        verdict="" if scale is not None else "never",
+        verdict="never" if scale is None else "" if scale else "always",
     )
 
 
@@ -167,6 +167,8 @@ def _in_flight(
     per_replica = setting.capacity_req_per_s(plan.curve, sized_z)
     if mean_req_per_s is None or per_replica <= 0:
         return None
+    if mean_req_per_s <= 0:
+        return 0.0
     scale = mean_req_per_s / arrivals.mean_req_per_s
     rates = tuple(r * scale for r in arrivals.rates_req_per_s)
     needed = [max(operations.num_replicas_min, math.ceil(r / per_replica)) for r in rates]
@@ -179,11 +181,13 @@ def _in_flight(
 def _pays_from(
     chips: list[Plan], setting: Setting, usd_per_request: float, z: float
 ) -> tuple[float, Plan] | None:
-    """Return the multiple of the traffic at which chips begin to pay, and which do."""
+    """Return the multiple of the traffic at which chips begin to pay, 0 for always, and which."""
     scales = np.geomspace(*SCALES, NUM_SCALES)
     surplus = _surplus(scales, chips, setting, usd_per_request, z)
     pays = surplus.min(axis=0) <= 0
     pays_now = bool(_surplus(np.ones(1), chips, setting, usd_per_request, z).min() <= 0)
+    if pays[0] and pays_now:
+        return 0.0, chips[int(surplus[:, 0].argmin())]
     begins = np.flatnonzero(pays & ~np.roll(pays, 1))
     sides = begins[scales[begins] <= 1] if pays_now else begins[scales[begins] > 1]
     if len(sides) == 0:

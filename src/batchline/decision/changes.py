@@ -109,7 +109,7 @@ def _tipping(best: Plan, break_evens: tuple[BreakEven, ...]) -> Iterator[str]:
     hosted_wins = best.price is not None
     other = "a token service" if hosted_wins else "chips of your own"
     for b in break_evens:
-        if b.value is None or b.quantity == "concurrency":
+        if not b.value or b.quantity == "concurrency":
             continue
         lower = (b.value < b.present) == (b.quantity != "chip price")
         if hosted_wins is not lower and b.quantity != "token price":

@@ -50,9 +50,13 @@ def evaluate(candidate: Candidate, setting: Setting) -> Outcome:
     if any(r.rule != "price-age" for r in refusals):
         return Outcome(rejected=_rejected(candidate, refusals, ways))
     outcome, failures = _tried(candidate, ways, rulings, setting)
-    if outcome.plans or outcome.unknown:
-        stale = _rejected(candidate, refusals, ways)
-        return Outcome(rejected=stale) if refusals else outcome
+    if not refusals and (outcome.plans or outcome.unknown):
+        return outcome
+    if outcome.plans:
+        return Outcome(rejected=_rejected(candidate, refusals, ways))
+    if outcome.unknown:
+        found = (*outcome.unknown[0].rulings, *refusals)
+        return Outcome(rejected=_rejected(candidate, found, ways))
     return Outcome(rejected=_rejected(candidate, (*_decisive(failures), *refusals), ways))
 
 
