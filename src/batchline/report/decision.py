@@ -34,7 +34,7 @@ from batchline.report.decision_words import (
     target_words,
 )
 from batchline.report.layout import heading, source_line
-from batchline.workload import Baseline, ClosedArrivals, closed_load
+from batchline.workload import Baseline, ClosedArrivals, Stated, closed_load
 
 NUM_CHANGES: Final = 3
 NUM_CAVEATS: Final = 1
@@ -96,8 +96,9 @@ def question_rows(question: Question) -> Iterator[tuple[str, str]]:
     """Yield the parts of a question that are stated, each with its label."""
     workload = question.workload
     yield "model", ", ".join(workload.models) + _dated(question)
-    yield "traffic", _traffic(question)
-    yield "lengths", _lengths(question)
+    first = workload.classes[0]
+    yield "traffic", _traffic(question) + _stated(first.arrivals.stated)
+    yield "lengths", _lengths(question) + _stated(first.lengths.stated)
     targets = [target_words(c.name, t) for c in workload.classes for t in c.targets]
     yield "targets", "; ".join(targets) or "none: any speed will do"
     required = "; ".join(stated_beyond_default(workload.requirements))
@@ -113,6 +114,12 @@ def question_rows(question: Question) -> Iterator[tuple[str, str]]:
             yield "note", f"{about}: {note}"
     for note in question.notes:
         yield "note", note
+
+
+def _stated(stated: Stated) -> str:
+    """Return how a part of the question is known."""
+    source = f": {stated.source}" if stated.source else ""
+    return f"; {stated.grade.name.lower()}{source}"
 
 
 def _traffic(question: Question) -> str:

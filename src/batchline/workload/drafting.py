@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from batchline.units import SECONDS_PER_HOUR
 from batchline.workload.sampling import interpolated
 from batchline.workload.trace import Trace, arrivals_of
 from batchline.workload.traces import Columns
@@ -98,7 +99,10 @@ def draft_with_figures(trace: Trace, models: Sequence[str]) -> str:
     rates = ", ".join(f"{rate:.6g}" for rate in arrivals.rates_req_per_s)
     cv = arrivals.interarrival_cv_ratio
     cached = float(trace.cached_tokens.sum() / trace.input_tokens.sum())
-    known = ["      grade: measured", f"      source: {_text(PurePath(trace.path).name)}"]
+    hours = trace.duration_s / SECONDS_PER_HOUR
+    short = f", {hours:.2g} h long: other hours and days are not in it" if hours < 24 else ""
+    source = _text(f"{PurePath(trace.path).name}{short}")
+    known = ["      grade: measured", f"      source: {source}"]
     return _log_draft(
         trace,
         models,
