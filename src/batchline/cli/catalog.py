@@ -20,6 +20,7 @@ from batchline.cli.options import (
     write_json,
     write_text,
 )
+from batchline.cli.refresh import refresh_command
 from batchline.errors import InputError
 
 catalog_app = typer.Typer(
@@ -135,3 +136,6 @@ def _refuse_overwrite(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise InputError(f"{path.parent}: cannot be made: {exc.strerror}") from exc
+
+
+catalog_app.command("refresh")(refresh_command)
