@@ -1,7 +1,6 @@
 """Small markets, one change at a time: the answer follows the change."""
 
 import math
-import re
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -114,28 +113,6 @@ def test_a_tight_limit_turns_the_slow_service_away(market: Market) -> None:
     assert ids(loose)[0] == "tokens/llama"
     assert "tokens/llama" not in ids(tight)
     assert rules(tight)["tokens/llama"] == ["slo"]
-
-
-def test_an_impossible_limit_names_what_binds_and_the_smallest_relaxation(market: Market) -> None:
-    decision = decide(workload(traffic(targets=(ttft(0.001),))), market, policy())
-    assert decision.exit_code == 1
-    assert not decision.options
-    assert "chat TTFT p95 <= 1 ms" in decision.answer
-    missed = [x for r in decision.rejected for x in r.rulings if x.shortfall_ratio is not None]
-    least = min(missed, key=lambda x: x.shortfall_ratio or 0.0)
-    assert least.remedy in decision.answer
-    assert least.remedy.startswith("a limit of ")
-
-
-def test_the_relaxation_named_does_make_an_offer_feasible(market: Market) -> None:
-    decision = decide(workload(traffic(targets=(ttft(0.001),))), market, policy())
-    missed = [x for r in decision.rejected for x in r.rulings if x.shortfall_ratio is not None]
-    least = min(missed, key=lambda x: x.shortfall_ratio or 0.0)
-    found = re.search(r"a limit of ([0-9.]+) (ms|s) would do", least.remedy)
-    assert found
-    limit_s = float(found[1]) * (0.001 if found[2] == "ms" else 1.0)
-    relaxed = decide(workload(traffic(targets=(ttft(limit_s),))), market, policy())
-    assert relaxed.options
 
 
 def test_a_service_nobody_measured_is_open_where_latency_matters(market: Market) -> None:
@@ -490,7 +467,7 @@ def test_chips_that_are_not_there_do_not_begin_to_pay(market: Market) -> None:
         at = decide(
             workload(traffic(found.value), capacity=(due,), operations=staffed), market, policy()
         )
-        assert found.challenger in ids(at)
+        assert found.challenger.id in ids(at)
 
 
 @pytest.mark.parametrize(("limit_watts", "ends"), [(700.0, "kept"), (699.0, "turned away")])
@@ -543,6 +520,18 @@ def test_odds_are_probabilities(market: Market) -> None:
     assert all(r >= 0 for r in regrets)
 
 
+def test_an_option_is_out_of_the_draws_in_which_it_misses_a_target(market: Market) -> None:
+    del market.providers["tokens"]
+    limits = [tpot(0.003 * 1.05**i) for i in range(40)]
+    decisions = [decide(workload(traffic(3.0, targets=(t,))), market, policy()) for t in limits]
+    (first,) = next(d.options for d in decisions if d.options)
+    assert first.targets[0].probability_ratio < 0.92
+    assert first.probability_best_ratio == pytest.approx(
+        first.targets[0].probability_ratio, abs=0.03
+    )
+    assert sum(o.probability_best_ratio or 0.0 for o in decisions[-1].options) == 1.0
+
+
 def test_twins_share_the_odds(market: Market) -> None:
     market.sell(
         "chips", chip_offer("chips", prices=(said(HourlyPrice(on_demand_usd_per_hour=90.0)),))
@@ -558,6 +547,7 @@ def test_twins_share_the_odds(market: Market) -> None:
         ({"baseline": Baseline(offer="tokens/lama")}, "baseline.offer"),
         ({"requirements": Requirements(excluded_providers=("tokns",))}, "excluded_providers"),
         ({"requirements": Requirements(rate_limit_tier="gold")}, "rate_limit_tier"),
+        ({"requirements": Requirements(licenses=("Apache2",))}, "licenses"),
     ],
 )
 def test_a_misspelled_name_is_refused(market: Market, changes: dict[str, object], key: str) -> None:

@@ -205,7 +205,7 @@ def test_on_its_word_the_h100_costs_what_its_table_says(
 
 def test_on_its_word_the_break_even_is_solved_with_a_band(decided: Decide) -> None:
     even = break_even(decided("guide", trusted=True), "concurrency")
-    assert (even.challenger, even.incumbent) == (H100, CEREBRAS)
+    assert (even.challenger.id, even.incumbent.id) == (H100, CEREBRAS)
     assert even.value == pytest.approx(2.87, abs=0.005)
     assert even.linear == pytest.approx(3.10, abs=0.005)
     assert even.low == pytest.approx(2.11, abs=0.005)

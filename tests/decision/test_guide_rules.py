@@ -211,6 +211,14 @@ def test_the_guide_is_right_where_chips_are_asked_for_and_wrong_where_others_sel
 
 
 @pytest.mark.parametrize("row", ROWS)
+def test_a_break_even_lies_in_its_band(row: str, decided: Decide) -> None:
+    for even in decided(row).break_evens:
+        if even.value is not None:
+            assert even.low is None or even.low <= even.value * (1 + 1e-9)
+            assert even.high is None or even.high >= even.value * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("row", ROWS)
 @pytest.mark.parametrize("day", [NOW, THEN])
 def test_cerebras_is_never_the_cheapest_known_unless_the_guide_is_trusted(
     row: str, day: date, decided: Decide

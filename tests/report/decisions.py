@@ -94,6 +94,12 @@ def option(offer: str, usd_per_month: float = 1000.0, **changes: object) -> Opti
     return Option(**values)
 
 
+def service(usd_per_month: float) -> Option:
+    """Return a token service."""
+    where = Deployment(offer="tokens/llama", model="llama-3.1-8b")
+    return option("tokens/llama", usd_per_month, deployment=where)
+
+
 def rejected(offer: str, *facts: tuple[str, str], **changes: object) -> Rejected:
     rulings = tuple(
         Ruling(
@@ -128,8 +134,8 @@ def break_even(**changes: object) -> BreakEven:
     values: dict[str, Any] = {
         "quantity": "concurrency",
         "unit": "requests in flight per replica",
-        "challenger": "chips/h100/vllm/fp8/tp4",
-        "incumbent": "tokens/llama",
+        "challenger": option("chips/h100"),
+        "incumbent": service(900.0),
         "present": 3.6,
         "value": 2.87,
         "low": 2.11,

@@ -40,6 +40,7 @@ from tests.report.decisions import (
     option,
     rejected,
     section,
+    service,
     text_of,
     unknown,
 )
@@ -237,12 +238,11 @@ def test_a_break_even_is_a_value_with_its_band_or_never_or_always(
 
 
 def test_a_break_even_says_on_which_side_chips_are_cheaper() -> None:
-    service = option("tokens/llama", 900.0, deployment=Deployment(offer="tokens/llama", model="m"))
     others = [
         break_even(quantity="chip price", present=2.9, value=6.92, low=None, high=None),
         break_even(quantity="rate", present=2.0, value=None, verdict="never"),
     ]
-    given = decision(option("chips/h100"), service, break_evens=(break_even(), *others))
+    given = decision(option("chips/h100"), service(900.0), break_evens=(break_even(), *others))
     text = section(text_of(render_decision(given)), "BREAK-EVEN")
     assert "chips, chips/h100/vllm/fp8/tp4, against the service tokens/llama" in text
     assert re.search(r"concurrency.* 3\.60 .*above, if replicas are full", text)

@@ -10,7 +10,7 @@ from typing import Final
 
 from batchline.catalog.records import Chip, Engine, Model, Provider
 from batchline.cli.options import day, days, open_catalog
-from batchline.decision import RULES, WAY_RULES, Decision, Policy, check_names, decide
+from batchline.decision import RULES, WAY_RULES, Decision, Option, Policy, check_names, decide
 from batchline.decision.rules import Facts
 from batchline.errors import CatalogError, InputError
 from batchline.report.decision_option import Entry
@@ -173,18 +173,20 @@ def sweep(asked: Asked) -> list[CostAtRate]:
     return [
         CostAtRate(
             rate_req_per_s=mean * factor,
-            chips_usd_per_request=cost.get(pair[0]),
-            service_usd_per_request=cost.get(pair[1]),
+            chips_usd_per_request=chips,
+            service_usd_per_request=service,
         )
-        for factor, cost in cost_at
+        for factor, (chips, service) in cost_at
     ]
 
 
-def _costs(asked: Asked, factor: float, pair: tuple[str, str]) -> dict[str, float]:
-    """Return the cost per request of two options at a multiple of the rate, where they are kept."""
+def _costs(asked: Asked, factor: float, pair: tuple[Option, Option]) -> list[float | None]:
+    """Return the cost per request of two options at a multiple of the rate, None where dropped."""
     workload = _scaled(asked.workload, factor)
-    decision = decide(workload, Only(asked.facts, pair), asked.policy)
-    return {o.id: o.cost.usd_per_request for o in decision.options}
+    offers = tuple(o.deployment.offer for o in pair)
+    options = decide(workload, Only(asked.facts, offers), asked.policy).options
+    cost = {o.deployment: o.cost.usd_per_request for o in options}
+    return [cost.get(o.deployment) for o in pair]
 
 
 def _scaled(workload: Workload, factor: float) -> Workload:
@@ -201,15 +203,15 @@ def _scaled(workload: Workload, factor: float) -> Workload:
 
 @dataclass(frozen=True, slots=True)
 class Only:
-    """A catalog in which nothing is sold but the offers of some options."""
+    """A catalog in which nothing is sold but some offers."""
 
     facts: Facts
-    options: tuple[str, ...]
+    offers: tuple[str, ...]
 
     def ids(self, kind: str) -> list[str]:
         """Return the ids of a kind; of offers, those of the sellers left."""
         found = self.facts.ids(kind)
-        sellers = {name.partition("/")[0] for name in self.options}
+        sellers = {name.partition("/")[0] for name in self.offers}
         return [i for i in found if i in sellers] if kind == "offers" else found
 
     def chip(self, name: str) -> Chip:
@@ -227,9 +229,5 @@ class Only:
     def provider(self, name: str) -> Provider:
         """Return a provider with the offers left."""
         provider = self.facts.provider(name)
-        left = tuple(o for o in provider.offers if any(_is_of(i, o.id) for i in self.options))
+        left = tuple(o for o in provider.offers if o.id in self.offers)
         return replace(provider, offers=left)
-
-
-def _is_of(option_id: str, offer_id: str) -> bool:
-    return f"{option_id}/".startswith(f"{offer_id}/")

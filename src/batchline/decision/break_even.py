@@ -49,8 +49,8 @@ def break_evens(plans: list[Plan], setting: Setting) -> tuple[BreakEven, ...]:
 
 def _all(chips: list[Plan], service: Plan, setting: Setting) -> Iterator[BreakEven]:
     if isinstance(setting.load.arrivals, OpenArrivals):
-        rate = by_rate(chips, service, setting)
-        yield in_flight_at(rate, chips, setting)
+        rate, first = by_rate(chips, service, setting)
+        yield in_flight_at(rate, first, setting)
         yield rate
     else:
         yield by_concurrency(chips[0], service)
@@ -79,8 +79,8 @@ def by_concurrency(hosted: Plan, service: Plan) -> BreakEven:
     return BreakEven(
         quantity="concurrency",
         unit="requests in flight per replica",
-        challenger=hosted.option.id,
-        incumbent=service.option.id,
+        challenger=hosted.option,
+        incumbent=service.option,
         present=(hosted.option.num_in_flight or 0.0) / busy,
         value=value,
         linear=crossing.num_concurrent_linear if curve.stated_points else None,
@@ -109,51 +109,58 @@ def _busy_ratio(setting: Setting) -> float:
     return arrivals.busy_ratio if isinstance(arrivals, ClosedArrivals) else 1.0
 
 
-def by_rate(chips: list[Plan], service: Plan, setting: Setting) -> BreakEven:
-    """Return the mean rate, nearest the present one, at which some chips begin to pay.
+def by_rate(
+    chips: list[Plan], service: Plan, setting: Setting
+) -> tuple[BreakEven, tuple[Plan, ...]]:
+    """Return the mean rate, nearest the present one, at which some chips begin to pay, and which.
 
     Where chips pay now it is below, else above. Fleets grow in steps, so they may begin to pay at
     several rates. The value is for fleets sized as the options are, the band for both ends of the
-    speed band.
+    speed band. The chips are those of the value, the fast and the slow end.
     """
     arrivals = setting.load.arrivals
     assert isinstance(arrivals, OpenArrivals)
     usd = service.option.cost.usd_per_request
     found = [_pays_from(chips, setting, usd, z) for z in (setting.slow_z, OUTER_Z, -OUTER_Z)]
-    scale, first = found[0] or (None, chips[0])
+    first = tuple(chips[0] if f is None else f[1] for f in found)
+    scale = None if found[0] is None else found[0][0]
     present = arrivals.mean_req_per_s
     values = [None if f is None else f[0] * present for f in found]
-    return BreakEven(
+    rate = BreakEven(
         quantity="rate",
         unit="requests/s",
-        challenger=first.option.id,
-        incumbent=service.option.id,
+        challenger=first[0].option,
+        incumbent=service.option,
         present=present,
         value=values[0],
         low=values[1],
         high=values[2],
         verdict="never" if scale is None else "" if scale else "always",
     )
+    return rate, first
 
 
-def in_flight_at(rate: BreakEven, chips: list[Plan], setting: Setting) -> BreakEven:
-    """Return how many requests are in flight on a replica, while busy, at a rate's break-even."""
-    plan = next(p for p in chips if p.option.id == rate.challenger)
+def in_flight_at(rate: BreakEven, first: tuple[Plan, ...], setting: Setting) -> BreakEven:
+    """Return how many requests are in flight on a replica, while busy, at a rate's break-even.
+
+    Whole replicas make it uneven: the band is from the least to the most of the three.
+    """
     planned = setting.slow_z
-    present = _in_flight(plan, setting, rate.present, (planned, 0.0))
-    ends = [
-        _in_flight(plan, setting, rate.value, (planned, 0.0)),
-        _in_flight(plan, setting, rate.low, (OUTER_Z, OUTER_Z)),
-        _in_flight(plan, setting, rate.high, (-OUTER_Z, -OUTER_Z)),
+    present = _in_flight(first[0], setting, rate.present, (planned, 0.0))
+    rates = (rate.value, rate.low, rate.high)
+    quantiles = ((planned, 0.0), (OUTER_Z, OUTER_Z), (-OUTER_Z, -OUTER_Z))
+    found = [
+        _in_flight(plan, setting, r, z) for plan, r, z in zip(first, rates, quantiles, strict=True)
     ]
+    known = [f for f in found if f is not None]
     return replace(
         rate,
         quantity="concurrency",
         unit="requests in flight per replica",
         present=present or 0.0,
-        value=ends[0],
-        low=ends[1],
-        high=ends[2],
+        value=found[0],
+        low=min(known, default=None),
+        high=max(known) if len(known) == len(found) else None,
     )
 
 
@@ -230,8 +237,8 @@ def by_busy_share(hosted: Plan, service: Plan, setting: Setting) -> BreakEven:
     return BreakEven(
         quantity="busy share",
         unit="share of the hours with this traffic",
-        challenger=hosted.option.id,
-        incumbent=service.option.id,
+        challenger=hosted.option,
+        incumbent=service.option,
         present=busy,
         value=values[0],
         low=values[1],
@@ -254,8 +261,8 @@ def by_chip_price(hosted: Plan, service: Plan, setting: Setting) -> BreakEven:
     return BreakEven(
         quantity="chip price",
         unit="USD per chip and hour",
-        challenger=hosted.option.id,
-        incumbent=service.option.id,
+        challenger=hosted.option,
+        incumbent=service.option,
         present=price.usd_per_hour,
         value=values[0],
         low=values[2],
@@ -274,8 +281,8 @@ def by_token_price(hosted: Plan, service: Plan, setting: Setting) -> BreakEven:
     return BreakEven(
         quantity="token price",
         unit="USD per million output tokens, input included",
-        challenger=hosted.option.id,
-        incumbent=service.option.id,
+        challenger=hosted.option,
+        incumbent=service.option,
         present=service.option.cost.usd_per_mtok_output,
         value=per_mtok[0],
         low=per_mtok[1],

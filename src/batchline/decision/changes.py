@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 from batchline.decision.load import ClassTarget, metric_words, time_words
-from batchline.decision.records import BreakEven, Rejected, Ruling, Unknown
+from batchline.decision.records import BreakEven, Rejected, Unknown
 from batchline.decision.setting import Plan, Setting
 from batchline.decision.sizing import alone_s, at_quantile, state_of, worst_s
 
@@ -152,36 +151,3 @@ def _kept_now(best: Plan, target: ClassTarget, setting: Setting) -> str:
     slow = at_quantile(best.curve, setting.slow_z)
     state = state_of(slow, setting.load, best.option.num_replicas_by_share)
     return f"a limit below {time_words(worst_s(target, slow, state))} takes more chips, and "
-
-
-def relaxation(rejected: list[Rejected], num_unknown: int) -> str:
-    """Return what binds when nothing is feasible, and the smallest change that frees an offer."""
-    alone = [r for r in rejected if len({x.rule for x in r.rulings}) == 1]
-    missed = [(x, r) for r in alone for x in r.rulings if x.shortfall_ratio is not None]
-    open_offers = f" {num_unknown} offers stay open for want of a fact." if num_unknown else ""
-    if missed:
-        ruling, offer = min(missed, key=lambda pair: pair[0].shortfall_ratio or 0.0)
-        number, limit = _same(missed, ruling), _limit_words(ruling)
-        return (
-            f"What binds is {limit}: {number} offers miss that alone. "
-            f"The smallest relaxation: {ruling.remedy} ({offer.offer}).{open_offers}"
-        )
-    counts = Counter(r.rulings[0].rule for r in alone)
-    if not counts:
-        return f"Every offer breaks more than one rule.{open_offers}"
-    rule, number = counts.most_common(1)[0]
-    example = next(r for r in alone if r.rulings[0].rule == rule)
-    lift = example.rulings[0].remedy or example.rulings[0].fact
-    return (
-        f"What binds is the rule {rule!r}: it alone keeps out {number} offers. "
-        f"The smallest relaxation: {lift} ({example.offer}).{open_offers}"
-    )
-
-
-def _limit_words(ruling: Ruling) -> str:
-    """Return what a ruling holds against an offer: the target, or the rule."""
-    return ruling.about or f"the rule {ruling.rule!r}"
-
-
-def _same(missed: list[tuple[Ruling, Rejected]], ruling: Ruling) -> int:
-    return len({r.offer for x, r in missed if _limit_words(x) == _limit_words(ruling)})

@@ -10,7 +10,7 @@ from typing import Final
 from batchline.catalog.records import ClaimSet, TokenOffer
 from batchline.decision.break_even import break_evens
 from batchline.decision.candidates import candidates
-from batchline.decision.changes import changes, deciding, relaxation
+from batchline.decision.changes import changes, deciding
 from batchline.decision.evaluate import Outcome, evaluate
 from batchline.decision.load import Load, demand_of, load_of
 from batchline.decision.platforms import Curves, fastest_service
@@ -24,6 +24,7 @@ from batchline.decision.records import (
     Unknown,
     Verdict,
 )
+from batchline.decision.relaxing import relaxation
 from batchline.decision.rules import Ask, Candidate, Facts
 from batchline.decision.rules.life import check_listed
 from batchline.decision.setting import Plan, Setting
@@ -65,7 +66,10 @@ def decide(workload: Workload, facts: Facts, policy: Policy) -> Decision:
     setting = replace(setting, ask=replace(setting.ask, sellers=_sellers(offers, setting.ask)))
     outcomes = [evaluate(candidate, setting) for candidate in offers]
     plans = with_probabilities(ranked([p for o in outcomes for p in o.plans]), setting)
-    return _decision(workload, setting, plans, outcomes, policy)
+    binds = (
+        "" if plans else relaxation(offers, [o.rejected for o in outcomes if o.rejected], setting)
+    )
+    return _decision(workload, setting, plans, outcomes, policy, binds)
 
 
 def _sellers(offers: list[Candidate], ask: Ask) -> dict[str, frozenset[str]]:
@@ -122,7 +126,9 @@ def _decision(
     plans: list[Plan],
     outcomes: list[Outcome],
     policy: Policy,
+    binds: str,
 ) -> Decision:
+    """Return the decision on what became of the offers; `binds` is said where none is left."""
     rejected = [o.rejected for o in outcomes if o.rejected]
     unknown = [u for o in outcomes for u in o.unknown]
     crossings = break_evens(plans, setting)
@@ -130,7 +136,9 @@ def _decision(
     options = tuple(p.option for p in plans)
     return Decision(
         question=_question(workload, setting, policy),
-        answer=_answer(plans, rejected, unknown, verdict),
+        answer=_answer(plans, unknown, verdict)
+        if plans
+        else _no_answer(rejected, unknown, binds, verdict),
         verdict=verdict,
         options=options,
         rejected=tuple(rejected),
@@ -179,12 +187,8 @@ def is_tie(option: Option) -> bool:
     return option.regret_ratio is not None and option.regret_ratio < TIE_REGRET
 
 
-def _answer(
-    plans: list[Plan], rejected: list[Rejected], unknown: list[Unknown], verdict: Verdict
-) -> str:
+def _answer(plans: list[Plan], unknown: list[Unknown], verdict: Verdict) -> str:
     """Return the answer in one or two sentences."""
-    if not plans:
-        return _no_answer(rejected, unknown, verdict)
     best = plans[0].option
     kept = "that keep every target" if best.targets else "known to be feasible"
     has_several_models = len({p.option.deployment.model for p in plans}) > 1
@@ -193,6 +197,8 @@ def _answer(
     ways = f"{len(plans)} ways" if len(plans) > 1 else "1 way"
     text = f"{word}{name} is the cheapest of {ways} {kept}: {_price_words(best)}."
     odds = _odds(plans, best.deployment.offer)
+    if best.stale:
+        text += f" Its price is stale: {best.stale.fact}."
     if best.risks:
         text += f" You accept as a risk: {', '.join(dict.fromkeys(r.rule for r in best.risks))}."
     if cheaper := deciding(plans[0], unknown):
@@ -236,7 +242,9 @@ def _price_words(option: Option) -> str:
     return f"${digits}/M output, ${per_month:,.0f} per month"
 
 
-def _no_answer(rejected: list[Rejected], unknown: list[Unknown], verdict: Verdict) -> str:
+def _no_answer(
+    rejected: list[Rejected], unknown: list[Unknown], binds: str, verdict: Verdict
+) -> str:
     if verdict is Verdict.STALE:
         return "Only offers with stale prices remain: check their prices, or allow stale ones."
     if not rejected and not unknown:
@@ -245,9 +253,9 @@ def _no_answer(rejected: list[Rejected], unknown: list[Unknown], verdict: Verdic
         first = min(unknown, key=lambda u: (u.usd_per_request is None, u.usd_per_request or 0.0))
         return (
             f"Not decided: no offer is known to be feasible, and {len(unknown)} lack a fact. "
-            f"Settle {first.deployment.id} first. {relaxation(rejected, 0)}"
+            f"Settle {first.deployment.id} first. {binds}"
         )
-    return f"No offer is feasible. {relaxation(rejected, len(unknown))}"
+    return f"No offer is feasible. {binds}"
 
 
 def _question(workload: Workload, setting: Setting, policy: Policy) -> Question:

@@ -38,13 +38,13 @@ def accepted(ruling: Ruling, setting: Setting) -> Ruling:
     return ruling
 
 
-def evaluate(candidate: Candidate, setting: Setting) -> Outcome:
+def evaluate(candidate: Candidate, setting: Setting, *, without: str = "") -> Outcome:
     """Return what became of an offer: options, or why there are none.
 
     An offer whose only fault is a stale price is tried all the same, so that what else stands
-    against it is said too.
+    against it is said too. `without` is a rule of the gate that is not asked.
     """
-    rulings = gate(candidate, setting)
+    rulings = tuple(r for r in gate(candidate, setting) if r.rule != without)
     ways = tuple(deployments(candidate, setting.ask))
     refusals = tuple(r for r in rulings if r.status is Status.REJECTED)
     if any(r.rule != "price-age" for r in refusals):

@@ -99,17 +99,17 @@ def doubt(
         f"{odds:.2f}"
     )
     if odds <= 1 - confidence_ratio:
-        ruling = rejected("slo", fact, remedy=f"a limit of {_roomy(surely_s)} would do")
+        ruling = rejected("slo", fact, remedy=f"takes a limit of {time_words(roomy_s(surely_s))}")
         ratio = surely_s / target.target.limit_s
         return replace(ruling, shortfall_ratio=ratio, about=target_words(target))
     ruling = unknown("slo", fact, remedy="measure it with your prompts")
     return replace(ruling, about=target_words(target))
 
 
-def _roomy(limit_s: float) -> str:
+def roomy_s(limit_s: float) -> float:
     """Return a limit with a tenth to spare: at the limit itself only an idle chip would do."""
     step = 10 ** (math.floor(math.log10(limit_s)) - 1)
-    return time_words(math.ceil(limit_s * 1.1 / step) * step)
+    return float(f"{math.ceil(limit_s * 1.1 / step) * step:.6g}")
 
 
 def work_of(curve: ServingCurve, load: Load, state: Occupancy, replicas: tuple[int, ...]) -> Work:

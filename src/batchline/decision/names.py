@@ -1,4 +1,7 @@
-"""Does the workload name offers, sellers and plans that are there? A misspelling decides things."""
+"""Does the workload name offers, sellers, plans and licenses that are there?
+
+A misspelling would decide things.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ def check_names(workload: Workload, facts: Facts) -> None:
     """Refuse names that no record of the catalog has; ask before `decide`, which ignores them.
 
     Raises:
-        InputError: a baseline's offer, an excluded provider or a plan is not in the catalog; the
-            message names close ones.
+        InputError: a baseline's offer, an excluded provider, a plan or a license is not in the
+            catalog; the message names close ones.
     """
     providers = facts.ids("offers")
     offers = [o for name in providers for o in facts.provider(name).offers]
@@ -28,6 +31,10 @@ def check_names(workload: Workload, facts: Facts) -> None:
             f.value.tier for name in providers for f in facts.provider(name).features
         }
         _check("requirements.rate_limit_tier", workload.requirements.rate_limit_tier, tiers - {""})
+    for name in workload.requirements.licenses:
+        if all(facts.model(model).license.value != name for model in workload.models):
+            known = {facts.model(model).license.value for model in facts.ids("models")}
+            _check("requirements.licenses", name, known - {"unknown"})
     if workload.baseline and workload.baseline.offer:
         own = [f"{OWN}/{c.name}" for c in workload.capacity]
         _check("baseline.offer", workload.baseline.offer, [*(o.id for o in offers), *own])

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from batchline.decision.hosting import work_of
 from batchline.decision.pricing import chips_paid, fleet_usd_per_month, hosted_cost
 from batchline.decision.setting import Plan, Setting
-from batchline.decision.sizing import NORMAL, Miss, at_quantile, size, state_of
+from batchline.decision.sizing import NORMAL, OUTER_Z, Miss, at_quantile, size, state_of
 from batchline.workload.records import ClosedArrivals, OpenArrivals
 
 NUM_DRAWS: Final = 4000
 SEED: Final = 0
-GRID_Z: Final = (-2.6, -1.9, -1.28, -0.64, 0.0, 0.64, 1.28, 1.9, 2.6)
+GRID_Z: Final = (-2.6, -1.9, -OUTER_Z, -0.64, 0.0, 0.64, OUTER_Z, 1.9, 2.6)
 """Quantiles of speed at which capacity is computed; draws are interpolated between them."""
 
 NUM_SPARE: Final = 8
@@ -118,9 +118,14 @@ def _between(draws: Floats, on_grid: Floats) -> Floats:
     """Interpolate log-linearly between grid points; next to an infinite one, infinite."""
     finite = np.where(np.isfinite(on_grid) & (on_grid > 0), on_grid, 1.0)
     values = np.exp(np.interp(draws, GRID_Z, np.log(finite)))
-    blocked = np.interp(draws, GRID_Z, np.where(np.isfinite(on_grid), 0.0, 1.0)) > 0
     values = np.where(on_grid[0] == 0, 0.0, values)
-    return np.where(blocked, math.inf, values)
+    return np.where(_is_beside(draws, np.isinf(on_grid)), math.inf, values)
+
+
+def _is_beside(draws: Floats, failing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which draws lie at or next to a grid point that fails."""
+    beside: NDArray[np.bool_] = np.interp(draws, GRID_Z, failing.astype(float)) > 0
+    return beside
 
 
 def _open_usd(plan: Plan, setting: Setting, draws: Floats) -> Floats:
@@ -128,12 +133,13 @@ def _open_usd(plan: Plan, setting: Setting, draws: Floats) -> Floats:
     assert isinstance(arrivals, OpenArrivals)
     assert plan.price is not None
     on_grid = np.array([setting.capacity_req_per_s(plan.curve, z) for z in GRID_Z])
-    per_replica = np.where(on_grid > 0, on_grid, 1e-12)
-    per_replica = np.exp(np.interp(draws, GRID_Z, np.log(per_replica)))
+    is_able = on_grid > 0
+    per_replica = np.exp(np.interp(draws, GRID_Z, np.log(np.where(is_able, on_grid, 1.0))))
     rates = np.broadcast_to(arrivals.rates_req_per_s, (len(draws), len(arrivals.rates_req_per_s)))
     chips = plan.option.deployment.num_chips
     usd = fleet_usd_per_month(plan.price, chips, rates, per_replica, arrivals, setting.operations)
-    return usd / plan.option.cost.num_requests_per_month
+    each = usd / plan.option.cost.num_requests_per_month
+    return np.where(_is_beside(draws, ~is_able), math.inf, each)
 
 
 def _closed_usd(plan: Plan, setting: Setting, z: float) -> float:

@@ -145,6 +145,11 @@ class Option:
         return tuple(r for r in self.rulings if r.is_risk)
 
     @property
+    def stale(self) -> Ruling | None:
+        """How old its price is, where it is older than the limit and was allowed all the same."""
+        return next((r for r in self.rulings if r.rule == "price-age" and r.remedy), None)
+
+    @property
     def num_replicas(self) -> int:
         """Replicas at the busiest time."""
         return max(self.num_replicas_by_share, default=0)
@@ -154,14 +159,15 @@ class Option:
 class BreakEven:
     """Where two options cost the same as one quantity moves: at a value, always or never.
 
-    `always` and `never` say which side the challenger is on over the whole range looked at.
-    `low` and `high` solve the same at the ends of the speed band; None there means never.
+    The challenger is on chips, the incumbent a token service. `always` and `never` say which side
+    the challenger is on over the whole range looked at. `low` and `high` solve the same at the ends
+    of the speed band; None there means never.
     """
 
     quantity: str
     unit: str
-    challenger: str
-    incumbent: str
+    challenger: Option
+    incumbent: Option
     present: float
     value: float | None
     low: float | None = None
@@ -209,6 +215,11 @@ class Decision:
     saving_usd_per_month: float | None
     sources: tuple[Source, ...]
     notes: tuple[str, ...] = ()
+
+    def id_of(self, deployment: Deployment) -> str:
+        """Return what a reader calls a deployment: its id, with its model where there are more."""
+        has_several = len(self.question.workload.models) > 1
+        return f"{deployment.id}@{deployment.model}" if has_several else deployment.id
 
     @property
     def exit_code(self) -> int:

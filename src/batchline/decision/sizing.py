@@ -209,8 +209,11 @@ def _class_ttft_s(
     ratio = curve.class_ttft_ratio.get(target.traffic_class, 1.0)
     if ratio == 1.0:
         return state.ttft_s
-    wait_s = np.where(np.isfinite(state.wait_s), state.wait_s, 0.0)
-    return state.ttft_s + (ratio - 1.0) * (state.ttft_s - wait_s)
+    is_stable = np.isfinite(state.ttft_s)
+    prefill_s = np.subtract(
+        state.ttft_s, state.wait_s, out=np.zeros_like(state.ttft_s), where=is_stable
+    )
+    return state.ttft_s + (ratio - 1.0) * prefill_s
 
 
 def _probability(

@@ -188,6 +188,8 @@ def _reading(decision: Decision, shown: list[Option], *, show_all: bool) -> str:
     word = next((o.on_word_of for o in shown if o.on_word_of), "")
     if word:
         parts.append(f"*: as {word} states it, not checked")
+    if any(o.stale for o in shown):
+        parts.append("!: its price is stale")
     grade = common_grade(shown)
     if grade:
         parts.append(f"grade of all: {grade}")
@@ -229,12 +231,13 @@ def _break_evens(decision: Decision) -> Iterator[RenderableType]:
     first = decision.break_evens[0]
     yield heading("break-even")
     present = (b.challenger for b in decision.break_evens if b.quantity == "chip price")
-    chips = next(present, first.challenger)
-    yield _indented(f"chips, {chips}, against the service {first.incumbent}")
-    if first.challenger != chips:
-        yield _indented(
-            f"at the break-even rate {first.challenger} is the first of all chips to pay"
-        )
+    chips, earliest, service = (
+        decision.id_of(o.deployment)
+        for o in (next(present, first.challenger), first.challenger, first.incumbent)
+    )
+    yield _indented(f"chips, {chips}, against the service {service}")
+    if earliest != chips:
+        yield _indented(f"at the break-even rate {earliest} is the first of all chips to pay")
     yield break_even_table(decision)
 
 

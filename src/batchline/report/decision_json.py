@@ -40,10 +40,10 @@ def decision_json(decision: Decision) -> Json:
         "answer": decision.answer,
         "exit_code": decision.exit_code,
         "saving_usd_per_month": decision.saving_usd_per_month,
-        "options": [_option(o) for o in decision.options],
+        "options": [_option(o, decision) for o in decision.options],
         "rejected": [_rejected(r) for r in decision.rejected],
-        "unknown": [_unknown(u) for u in decision.unknown],
-        "break_evens": [_break_even(b) for b in decision.break_evens],
+        "unknown": [_unknown(u, decision) for u in decision.unknown],
+        "break_evens": [_break_even(b, decision) for b in decision.break_evens],
         "changes": list(decision.changes),
         "notes": list(decision.notes),
         "sources": [_source(s) for s in decision.sources],
@@ -125,10 +125,10 @@ def _stated(stated: Stated) -> Json:
     return {"grade": stated.grade.name.lower(), "stated_by": stated.source}
 
 
-def _option(option: Option) -> Json:
+def _option(option: Option, decision: Decision) -> Json:
     cost = {f.name: getattr(option.cost, f.name) for f in fields(option.cost) if f.name != "basis"}
     return {
-        "id": option.id,
+        "id": decision.id_of(option.deployment),
         "provider": option.provider,
         "deployment": _deployment(option.deployment),
         "num_replicas_by_share": list(option.num_replicas_by_share),
@@ -186,9 +186,9 @@ def _price(price: Sourced[object]) -> Json:
     }
 
 
-def _unknown(unknown: Unknown) -> Json:
+def _unknown(unknown: Unknown, decision: Decision) -> Json:
     return {
-        "id": unknown.deployment.id,
+        "id": decision.id_of(unknown.deployment),
         "offer": unknown.offer,
         "model": unknown.model,
         "deployment": _deployment(unknown.deployment),
@@ -213,8 +213,11 @@ def _ruling(ruling: Ruling) -> Json:
     }
 
 
-def _break_even(b: BreakEven) -> Json:
-    return {f.name: getattr(b, f.name) for f in fields(b)}
+def _break_even(b: BreakEven, decision: Decision) -> Json:
+    return {f.name: getattr(b, f.name) for f in fields(b)} | {
+        "challenger": decision.id_of(b.challenger.deployment),
+        "incumbent": decision.id_of(b.incumbent.deployment),
+    }
 
 
 def _source(source: Source) -> Json:

@@ -43,8 +43,8 @@ def _against_rate(decision: Decision, points: Sequence[CostAtRate]) -> Iterator[
     now = short(decision.question.mean_req_per_s or 0.0)
     yield heading("cost of a request, $, against requests/s (both axes logarithmic)")
     yield Text(_drawn(points), no_wrap=True, overflow="ignore")
-    yield Text(f"  * chips: {pair.challenger}")
-    yield Text(f"  o service: {pair.incumbent}")
+    yield Text(f"  * chips: {decision.id_of(pair.challenger.deployment)}")
+    yield Text(f"  o service: {decision.id_of(pair.incumbent.deployment)}")
     yield Text(f"  now: {now} requests/s; no mark: not known to carry that rate", "dim")
 
 

@@ -101,9 +101,11 @@ class OffersTable:
 
 
 def label(option: Option, decision: Decision) -> str:
-    """Return an option's id, with its model where several were asked for; a star where trusted."""
-    several = len(decision.question.workload.models) > 1
-    name = f"{option.id}@{option.deployment.model}" if several else option.id
+    """Return an option's id, with its model where several were asked for.
+
+    A star follows where a publisher is trusted on it, an exclamation mark where its price is stale.
+    """
+    name = decision.id_of(option.deployment) + (" !" if option.stale else "")
     return f"{name} *" if option.on_word_of else name
 
 
@@ -279,19 +281,16 @@ def break_even_table(decision: Decision) -> RenderableType:
             Text(QUANTITIES.get(b.quantity, f"{b.quantity}, {b.unit}")),
             Text(present_text(b)),
             Text(break_even_text(b)),
-            Text(cheaper_side(b, decision)),
+            Text(cheaper_side(b)),
         )
     return Padding(table, (0, 0, 0, 2))
 
 
-def cheaper_side(b: BreakEven, decision: Decision) -> str:
+def cheaper_side(b: BreakEven) -> str:
     """Return on which side of a break-even chips are cheaper, and where whole replicas blur it."""
     if b.verdict == "never" or b.value is None:
         return "never"
     side = b.verdict or CHIPS_CHEAPER[b.quantity]
-    cost = {o.id: o.cost.usd_per_request for o in decision.options}
-    if b.challenger not in cost or b.incumbent not in cost:
-        return side
-    wins_now = cost[b.challenger] <= cost[b.incumbent]
+    wins_now = b.challenger.cost.usd_per_request <= b.incumbent.cost.usd_per_request
     said_to_win = side == "always" or (b.present >= b.value) == (side == "above")
     return f"{side}, if replicas are full" if said_to_win and not wins_now else side
