@@ -68,6 +68,30 @@ def test_a_conflict_names_both_values_and_their_sources(overlay: Overlay) -> Non
     assert problem.message == ("8.58993e+10 (sheet) is preferred to 1.07374e+11 (sheet: Datasheet)")
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "explanation"),
+    [
+        ("", "", ""),
+        ("", ", note: of the larger card", "of the larger card"),
+        (", note: as the driver says", "", "as the driver says"),
+        (", note: as the driver says", ", note: of the larger card", "of the larger card"),
+    ],
+)
+def test_the_note_of_who_lost_explains_a_conflict(
+    ours: str, theirs: str, explanation: str, overlay: Overlay
+) -> None:
+    both = f"[{{value: 80, source: sheet{ours}}}, {{value: 100, source: sheet{theirs}}}]"
+    catalog = overlay({"chips/mine": minimal("chips", (CHIP_MEMORY, both))})
+    (problem,) = problems_of(catalog, "chips/mine")
+    assert problem.explanation == explanation
+
+
+def test_every_conflict_and_quote_of_the_built_in_catalog_is_explained(built_in: Catalog) -> None:
+    found = check_catalog(built_in, date(2026, 11, 24))
+    unexplained = [p for p in found if p.sort in {"conflict", "misquoted"} and not p.explanation]
+    assert [f"{p.record} {p.key}: {p.message}" for p in unexplained] == []
+
+
 def test_derived_parameters_off_the_published_are_a_conflict(overlay: Overlay) -> None:
     def model(published: str) -> str:
         entry = f"published_num_parameters: {{value: {published}, source: sheet}}"

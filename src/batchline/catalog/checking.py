@@ -48,12 +48,17 @@ NUMBER_WORDS: Final[dict[str, float]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One finding: what sort, in which record, at which key, and the reason in one line."""
+    """One finding: what sort, in which record, at which key, and the reason in one line.
+
+    `explanation` is the note of the entry that lost, else of the one that counts; empty where
+    neither has one.
+    """
 
     sort: str
     record: str
     key: str
     message: str
+    explanation: str = ""
 
 
 def check_catalog(
@@ -123,7 +128,13 @@ def _conflicts(name: str, path: str, fact: Sourced[object]) -> Iterator[Problem]
                 f"{ours:g} ({fact.source.id}) is preferred to {theirs:g} ({other.source.id}: "
                 f"{other.source.title})"
             )
-            yield Problem(sort="conflict", record=name, key=path, message=message)
+            yield Problem(
+                sort="conflict",
+                record=name,
+                key=path,
+                message=message,
+                explanation=other.note or fact.note,
+            )
 
 
 def _misquoted(name: str, path: str, fact: Sourced[object]) -> Iterator[Problem]:
@@ -133,7 +144,9 @@ def _misquoted(name: str, path: str, fact: Sourced[object]) -> Iterator[Problem]
             continue
         if not quote_has_figure(entry.source.quote, float(value)):
             message = f"the quote {entry.source.quote!r} does not contain {value:g}"
-            yield Problem(sort="misquoted", record=name, key=path, message=message)
+            yield Problem(
+                sort="misquoted", record=name, key=path, message=message, explanation=entry.note
+            )
 
 
 def quote_has_figure(quote: str, value: float) -> bool:
@@ -177,7 +190,13 @@ def _parameters(name: str, model: Model) -> Iterator[Problem]:
             f"derived {model.num_parameters / 1e9:.2f}e9 is {100 * error:+.1f} % off the "
             f"published {published.value / 1e9:.2f}e9"
         )
-        yield Problem(sort="conflict", record=name, key="published_num_parameters", message=message)
+        yield Problem(
+            sort="conflict",
+            record=name,
+            key="published_num_parameters",
+            message=message,
+            explanation=published.note,
+        )
 
 
 def _references(offer: Offer, catalog: Catalog) -> Iterator[Problem]:

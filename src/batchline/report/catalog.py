@@ -267,15 +267,17 @@ def _validity(fact: Sourced[object]) -> str:
 
 def render_problems(problems: list[Problem], num_records: int) -> RenderableType:
     """Return the findings of `catalog check`, by sort."""
-    parts: list[RenderableType] = [
-        Text(f"{num_records} records, {len(problems)} findings", style="bold")
-    ]
+    num_explained = sum(1 for p in problems if p.explanation)
+    counted = f"{num_records} records, {len(problems)} findings, {num_explained} of them explained"
+    parts: list[RenderableType] = [Text(counted, style="bold")]
     for sort in dict.fromkeys(p.sort for p in problems):
         group = [p for p in problems if p.sort == sort]
         parts.append(heading(f"{sort} ({len(group)})"))
         for p in group:
             parts.append(Padding(Text(f"{p.record}  {p.key}"), (0, 0, 0, 2)))
             parts.append(Padding(Text(p.message, style="dim"), (0, 0, 0, 4)))
+            if p.explanation:
+                parts.append(Padding(Text(f"-> {p.explanation}", style="green"), (0, 0, 0, 4)))
     return Group(*parts)
 
 
@@ -285,7 +287,13 @@ def problems_json(problems: list[Problem], num_records: int) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "num_records": num_records,
         "problems": [
-            {"sort": p.sort, "record": p.record, "key": p.key, "message": p.message}
+            {
+                "sort": p.sort,
+                "record": p.record,
+                "key": p.key,
+                "message": p.message,
+                "explanation": p.explanation,
+            }
             for p in problems
         ],
     }
