@@ -20,6 +20,7 @@ from batchline.catalog.records import (
 )
 from batchline.provenance import Period, Source, Sourced
 from batchline.report.layout import heading, human, source_line
+from batchline.report.long_table import LongTable
 
 SCHEMA_VERSION: Final = 1
 
@@ -65,22 +66,15 @@ def list_json(catalog: Catalog, kinds: list[str], as_of: date) -> dict[str, Any]
     return {"schema_version": SCHEMA_VERSION, "as_of": as_of.isoformat(), "records": records}
 
 
-def _table(rows: list[Row]) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="bold")
+def _table(rows: list[Row]) -> LongTable:
     keys = list(dict.fromkeys(key for row in rows for key in row))
-    for key in keys:
-        is_text = all(isinstance(row.get(key), str | None) for row in rows)
-        table.add_column(
-            HEADERS.get(key, key),
-            justify="left" if is_text else "right",
-            no_wrap=key not in WRAPPING,
-            overflow="fold",
-        )
-    for row in rows:
-        cells = (row.get(key) for key in keys)
-        shown = ("-" if v is None else human(k, v) for k, v in zip(keys, cells, strict=True))
-        table.add_row(*map(Text, shown))
-    return table
+    cells = [["-" if row.get(k) is None else human(k, row[k]) for k in keys] for row in rows]
+    return LongTable(
+        header=[HEADERS.get(key, key) for key in keys],
+        rows=cells,
+        is_left=[all(isinstance(row.get(key), str | None) for row in rows) for key in keys],
+        is_wrapping=[key in WRAPPING for key in keys],
+    )
 
 
 def _value(fact: Sourced[float] | None) -> float | None:
