@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from batchline.catalog import Catalog
 from batchline.cli import decide as command
 from batchline.cli.main import EXIT_DONE, EXIT_INPUT, run
 from tests.conftest import SOURCES
@@ -28,10 +29,13 @@ requirements: {offer_kinds: [token]EXCLUDED}
 
 SLO = "  slo: {ttft_p95_ms: 500, tpot_p95_ms: 50}"
 
-EXCLUDED = (
-    ", excluded_providers: [baseten, bedrock, cerebras, deepinfra, fireworks, groq, nebius, "
-    "parasail, together]"
-)
+CATALOG = Catalog()
+SELLERS = CATALOG.ids("offers")
+OF_TOKENS = [
+    name for name in SELLERS if any(o.kind == "token" for o in CATALOG.provider(name).offers)
+]
+EXCLUDED = f", excluded_providers: [{', '.join(OF_TOKENS)}]"
+EXCLUDED_CHIPS = f", excluded_providers: [{', '.join(SELLERS)}]"
 
 FRESH = SOURCES.replace("retrieved: 2026-01-31", "retrieved: 2026-11-01")
 
@@ -188,9 +192,6 @@ def test_plot_draws_both_costs_where_there_is_a_break_even(
     assert "* chips: acme/h100/vllm" in text
     assert "o service: acme/llama" in text
     assert "\x1b" not in text
-
-
-EXCLUDED_CHIPS = EXCLUDED.replace("together]", "together, lambda, spheron, verda]")
 
 
 def test_a_report_goes_to_a_file_and_the_exit_code_stays(

@@ -71,7 +71,7 @@ def test_a_price_is_dated_and_says_who_states_it(catalog: Catalog) -> None:
 
 
 def test_models_are_found_by_alias_or_left_out(catalog: Catalog) -> None:
-    found = catalog.offer("openrouter/openai-gpt-oss-120b")
+    found = catalog.offer("openrouter/gpt-oss-120b")
     unknown = catalog.offer("cerebras/acme-chat-9b")
     assert isinstance(found, TokenOffer)
     assert isinstance(unknown, TokenOffer)
