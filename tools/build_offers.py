@@ -367,8 +367,9 @@ def merged(base: Base, prices: Sequence[Price], facts: Facts) -> tuple[str, int,
     data: Any = {"sources": {}, "offers": []} if old is None else old.document.data
     draft = Draft({s["url"]: i for i, s in data["sources"].items() if "url" in s}, {}, [])
     places = {facts.key(o["listed_as"]): i for i, o in _tokens(data)}
-    for key in (k for k in live if old is not None and k in places):
-        _add_prices(old, places[key], live[key], draft)
+    if old is not None:
+        for key in (k for k in live if k in places):
+            _add_prices(old, places[key], live[key], draft)
     names = [raw["name"] for raw in data["offers"]]
     for key in (k for k in live if k not in places):
         name = offer_name(key, names)
@@ -389,11 +390,11 @@ def _tokens(data: Json) -> Iterator[tuple[int, Json]]:
             yield index, raw
 
 
-def _add_prices(old: Any, place: int, prices: Sequence[Price], draft: Draft) -> None:  # noqa: ANN401
-    raw = old.document.data["offers"][place]
+def _add_prices(old: Appender, place: int, prices: Sequence[Price], draft: Draft) -> None:
+    data: Any = old.document.data
+    raw, sources = data["offers"][place], data["sources"]
     if "deprecated_on" in raw or any(p.is_gone for p in prices):
         return
-    sources = old.document.data["sources"]
     present = [{**e, "checked_on": _checked_on(e, sources)} for e in raw.get("prices") or []]
     entries = draft.entries(lines_of(prices), present)
     if entries:

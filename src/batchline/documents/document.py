@@ -140,14 +140,17 @@ class _Builder:
     def take(self, event: yaml.Event) -> None:
         """Use one parse event."""
         line = event.start_mark.line + 1 if event.start_mark else 0
-        self._refuse_extras(event, line)
         if isinstance(event, yaml.ScalarEvent):
-            if control := _CONTROL.search(event.value):
+            if event.anchor is not None or event.tag is not None:
+                self._refuse_extras(event, line)
+            text = event.value
+            if not text.isprintable() and (control := _CONTROL.search(text)):
                 raise self._error(line, f"found the control character {control[0]!r}")
-            is_text = not event.implicit[0] or event.value[:1] not in _FIRST
-            value = event.value if is_text else _plain(event.value)
-            self._scalar(value, event.value, line)
-        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            is_text = not event.implicit[0] or text[:1] not in _FIRST
+            self._scalar(text if is_text else _plain(text), text, line)
+            return
+        self._refuse_extras(event, line)
+        if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             self._start({} if isinstance(event, yaml.MappingStartEvent) else [], line)
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             self._open.pop()
