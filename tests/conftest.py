@@ -129,6 +129,17 @@ defects:
     title: Both rest on one source
     claims: [first, second]
 """,
+    "measurements": """\
+title: Example runs
+runs:
+  - name: first
+    model: llama-3.1-8b
+    chip: h100-sxm
+    load: closed
+    num_concurrent: 4
+    tpot_ms: 8
+    source: sheet
+""",
 }
 """The text of the smallest useful file of each kind, its `SOURCES` left to follow."""
 

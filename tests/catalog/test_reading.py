@@ -416,6 +416,12 @@ CONTRADICTIONS = [
     Wrong("claims", "id: second", "id: first", "1: ", "found first twice", "expected unique ids"),
     Wrong("claims", "id: shared", "id: first", "1: ", "found first twice", "expected unique ids"),
     Wrong("offers", "name: rack", "name: h100", "1: ", "h100 twice", "expected unique offer names"),
+    Wrong(
+        "measurements", "    tpot_ms: 8\n", "", "3: runs[0]: ", "none of them", "expected ttft_s"
+    ),
+    Wrong(
+        "measurements", "    num_concurrent: 4\n", "", "3: runs[0]: ", "found none", "of a closed"
+    ),
 ]
 
 ALL = [

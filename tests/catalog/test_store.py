@@ -9,6 +9,7 @@ from batchline.catalog.records import (
     Chip,
     ClaimSet,
     Engine,
+    MeasurementSet,
     Model,
     Provider,
     System,
@@ -24,6 +25,7 @@ RECORD_TYPES = {
     "engines": Engine,
     "offers": Provider,
     "claims": ClaimSet,
+    "measurements": MeasurementSet,
 }
 
 FILES = sorted(BUILT_IN.glob("*/*.yaml"))
@@ -35,6 +37,7 @@ BY_KIND: dict[str, Callable[[Catalog], Callable[[str], object]]] = {
     "engines": lambda catalog: catalog.engine,
     "offers": lambda catalog: catalog.provider,
     "claims": lambda catalog: catalog.claims,
+    "measurements": lambda catalog: catalog.measurements,
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from batchline.catalog import KINDS
 from batchline.cli.main import EXIT_DONE, EXIT_INPUT, EXIT_INTERRUPTED, run
 
 DAY = ["--as-of", "2026-11-24"]
@@ -212,7 +213,7 @@ def test_a_bug_is_70_and_shows_where(
     assert "ZeroDivisionError: oops" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kind", ["chips", "systems", "models", "engines", "offers", "claims"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_is_listed_as_text_and_json(
     capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:

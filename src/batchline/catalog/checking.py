@@ -9,7 +9,14 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from batchline.catalog.records import DedicatedOffer, Model, Offer, System, TokenOffer
+from batchline.catalog.records import (
+    DedicatedOffer,
+    Measurement,
+    Model,
+    Offer,
+    System,
+    TokenOffer,
+)
 from batchline.catalog.store import KINDS, Catalog
 from batchline.errors import InputError
 from batchline.provenance import Sourced
@@ -178,6 +185,8 @@ def _of_record(name: str, record: object, catalog: Catalog) -> Iterator[Problem]
         yield _unresolved(name, "chip", record.chip)
     for offer in getattr(record, "offers", ()):
         yield from _references(offer, catalog)
+    for measurement in getattr(record, "measurements", ()):
+        yield from _of_run(name, measurement, catalog)
 
 
 def _parameters(name: str, model: Model) -> Iterator[Problem]:
@@ -212,6 +221,14 @@ def _references(offer: Offer, catalog: Catalog) -> Iterator[Problem]:
             )
         elif catalog.path("models", offer.model) is None:
             yield _unresolved(f"offers/{offer.id}", "model", offer.model)
+
+
+def _of_run(name: str, measurement: Measurement, catalog: Catalog) -> Iterator[Problem]:
+    run = measurement.run.value
+    for key, kind in (("chip", "chips"), ("model", "models"), ("engine", "engines")):
+        wanted = getattr(run, key)
+        if wanted and catalog.path(kind, wanted) is None:
+            yield _unresolved(f"{name}/{measurement.id}", key, wanted)
 
 
 def _unresolved(record: str, key: str, value: str) -> Problem:

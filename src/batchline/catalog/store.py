@@ -12,12 +12,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from batchline.catalog.records import Chip, ClaimSet, Engine, Model, Offer, Provider, System
+from batchline.catalog.records import (
+    Chip,
+    ClaimSet,
+    Engine,
+    MeasurementSet,
+    Model,
+    Offer,
+    Provider,
+    System,
+)
 from batchline.errors import CatalogError
 
 BUILT_IN: Final = Path(__file__).parent / "data"
 
-KINDS: Final = ("chips", "systems", "models", "engines", "offers", "claims")
+KINDS: Final = ("chips", "systems", "models", "engines", "offers", "claims", "measurements")
 
 MAX_NAMED: Final = 20
 """Ids that a complaint about an unknown one lists; more are looked up with `catalog list`."""
@@ -28,7 +37,7 @@ _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
 
 
 class Catalog:
-    """Chips, systems, models, engines, providers and claims, by id or alias.
+    """Chips, systems, models, engines, providers, claims and measurements, by id or alias.
 
     Reads each file once. `folders` overlay one another, record by record: the last that has the
     file wins.
@@ -83,6 +92,10 @@ class Catalog:
     def claims(self, name: str) -> ClaimSet:
         """Return one publisher's claims; raise CatalogError when unknown or wrong."""
         return self._find("claims", name, ClaimSet)
+
+    def measurements(self, name: str) -> MeasurementSet:
+        """Return one publisher's runs; raise CatalogError when unknown or wrong."""
+        return self._find("measurements", name, MeasurementSet)
 
     def offers(self) -> Iterator[Offer]:
         """Yield every offer of every provider."""

@@ -39,6 +39,10 @@ HEADERS: Final = {
     "max_position_embeddings": "context",
     "num_features": "features",
     "num_claims": "claims",
+    "num_concurrent": "in flight",
+    "ttft_s": "TTFT",
+    "tpot_s": "TPOT",
+    "output_tok_per_s": "output",
     "num_defects": "defects",
     "input_usd_per_mtok": "input",
     "output_usd_per_mtok": "output",
@@ -173,6 +177,19 @@ def _claims(catalog: Catalog, _as_of: date) -> Iterator[Row]:
         }
 
 
+def _measurements(catalog: Catalog, _as_of: date) -> Iterator[Row]:
+    for measured in map(catalog.measurements, catalog.ids("measurements")):
+        for measurement in measured.measurements:
+            run = measurement.run.value
+            yield {
+                "id": f"{measured.id}/{measurement.id}",
+                "num_concurrent": run.num_concurrent,
+                "ttft_s": run.ttft_s,
+                "tpot_s": run.tpot_s,
+                "output_tok_per_s": run.output_tok_per_s,
+            }
+
+
 _LISTS: Final[dict[str, Callable[[Catalog, date], Iterator[Row]]]] = {
     "chips": _chips,
     "systems": _systems,
@@ -180,6 +197,7 @@ _LISTS: Final[dict[str, Callable[[Catalog, date], Iterator[Row]]]] = {
     "engines": _engines,
     "offers": _offers,
     "claims": _claims,
+    "measurements": _measurements,
 }
 
 

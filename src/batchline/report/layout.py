@@ -82,7 +82,9 @@ def _number(name: str, value: float) -> str:
     for suffix, symbol in _UNITS:
         if suffix in name:
             return _prefixed(value, symbol)
-    return f"{value:g} s" if name.endswith("_s") else f"{value:,.10g}"
+    if not name.endswith("_s"):
+        return f"{value:,.10g}"
+    return f"{value * 1e3:.4g} ms" if 0 < abs(value) < 1 else f"{value:g} s"
 
 
 def _prefixed(value: float, symbol: str) -> str:

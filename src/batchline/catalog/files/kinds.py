@@ -6,6 +6,7 @@ from batchline.catalog.files.base import RecordFile
 from batchline.catalog.files.chip import ChipFile, SystemFile
 from batchline.catalog.files.claim import ClaimsFile
 from batchline.catalog.files.engine import EngineFile
+from batchline.catalog.files.measurement import MeasurementsFile
 from batchline.catalog.files.model import ModelFile
 from batchline.catalog.files.offer import ProviderFile
 
@@ -16,4 +17,5 @@ SCHEMAS: Final[dict[str, type[RecordFile]]] = {
     "engines": EngineFile,
     "offers": ProviderFile,
     "claims": ClaimsFile,
+    "measurements": MeasurementsFile,
 }

@@ -4,6 +4,7 @@ from batchline.catalog.records.check import Check, ClaimSet, Defect
 from batchline.catalog.records.chip import Chip, Partition, System
 from batchline.catalog.records.claim import Assertion, Claim
 from batchline.catalog.records.engine import Engine, Scheduler
+from batchline.catalog.records.measurement import Measurement, MeasurementSet, Run
 from batchline.catalog.records.model import Architecture, LayerGroup, Model
 from batchline.catalog.records.offer import (
     Capability,
@@ -37,12 +38,15 @@ __all__ = [
     "HourlyOffer",
     "HourlyPrice",
     "LayerGroup",
+    "Measurement",
+    "MeasurementSet",
     "Model",
     "Offer",
     "OwnedOffer",
     "Partition",
     "Places",
     "Provider",
+    "Run",
     "Scheduler",
     "ServiceRate",
     "System",
