@@ -140,6 +140,19 @@ runs:
     tpot_ms: 8
     source: sheet
 """,
+    "kernels": """\
+chip: h100-sxm
+gemm:
+  bf16:
+    launch_us: 3.5
+    memory_ratio: 0.86
+    dense_ratio: 0.8
+    error_ratio: 0.08
+    num_timings: 900
+    source: sheet
+all_reduce:
+  "2": {floor_us: 2.6, bytes_per_s: 3e11, error_ratio: 0.04, num_timings: 16, source: sheet}
+""",
 }
 """The text of the smallest useful file of each kind, its `SOURCES` left to follow."""
 

@@ -417,6 +417,17 @@ CONTRADICTIONS = [
     Wrong("claims", "id: shared", "id: first", "1: ", "found first twice", "expected unique ids"),
     Wrong("offers", "name: rack", "name: h100", "1: ", "h100 twice", "expected unique offer names"),
     Wrong(
+        "kernels", "memory_ratio", "memry_ratio", "5: gemm.bf16.memry_ratio", "unknown", "memory_"
+    ),
+    Wrong("kernels", "  bf16:", "  bf17:", "3: gemm.bf17", "found", "'bf16'"),
+    Wrong("kernels", '"2":', '"3":', "11: all_reduce.3", "found", "'2', '4' or '8'"),
+    Wrong("kernels", "0.86", "0", "5: gemm.bf16.memory_ratio", "found 0", "greater than 0"),
+    Wrong("kernels", "3.5", "-3.5", "4: gemm.bf16.launch_us", "found -3.5", "greater than 0"),
+    Wrong("kernels", "900", "9.5", "8: gemm.bf16.num_timings", "found 9.5", "integer"),
+    Wrong(
+        "kernels", "    dense_ratio: 0.8\n", "", "3: gemm.bf16.dense_ratio", "is missing", "a value"
+    ),
+    Wrong(
         "measurements", "    tpot_ms: 8\n", "", "3: runs[0]: ", "none of them", "expected ttft_s"
     ),
     Wrong(

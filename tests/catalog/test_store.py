@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from batchline.catalog.records import (
     Chip,
     ClaimSet,
     Engine,
+    Kernels,
     MeasurementSet,
     Model,
     Provider,
@@ -26,6 +28,7 @@ RECORD_TYPES = {
     "offers": Provider,
     "claims": ClaimSet,
     "measurements": MeasurementSet,
+    "kernels": Kernels,
 }
 
 FILES = sorted(BUILT_IN.glob("*/*.yaml"))
@@ -38,6 +41,7 @@ BY_KIND: dict[str, Callable[[Catalog], Callable[[str], object]]] = {
     "offers": lambda catalog: catalog.provider,
     "claims": lambda catalog: catalog.claims,
     "measurements": lambda catalog: catalog.measurements,
+    "kernels": lambda catalog: partial(catalog.record, "kernels"),
 }
 
 
@@ -172,6 +176,8 @@ def test_every_offer_is_found_by_its_id(built_in: Catalog) -> None:
         ("spheron", Provider),
         ("cerebras/gpt-oss-120b", TokenOffer),
         ("guide", ClaimSet),
+        ("kernels/h100-sxm", Kernels),
+        ("models/llama-3.1-70b", Model),
     ],
 )
 def test_a_record_of_any_kind_is_found_by_one_name(

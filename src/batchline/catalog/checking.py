@@ -11,6 +11,7 @@ from typing import Final
 
 from batchline.catalog.records import (
     DedicatedOffer,
+    Kernels,
     Measurement,
     Model,
     Offer,
@@ -181,7 +182,7 @@ def quote_has_figure(quote: str, value: float) -> bool:
 def _of_record(name: str, record: object, catalog: Catalog) -> Iterator[Problem]:
     if isinstance(record, Model):
         yield from _parameters(name, record)
-    if isinstance(record, System) and catalog.path("chips", record.chip) is None:
+    if isinstance(record, System | Kernels) and catalog.path("chips", record.chip) is None:
         yield _unresolved(name, "chip", record.chip)
     for offer in getattr(record, "offers", ()):
         yield from _references(offer, catalog)

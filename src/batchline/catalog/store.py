@@ -16,6 +16,7 @@ from batchline.catalog.records import (
     Chip,
     ClaimSet,
     Engine,
+    Kernels,
     MeasurementSet,
     Model,
     Offer,
@@ -26,7 +27,16 @@ from batchline.errors import CatalogError
 
 BUILT_IN: Final = Path(__file__).parent / "data"
 
-KINDS: Final = ("chips", "systems", "models", "engines", "offers", "claims", "measurements")
+KINDS: Final = (
+    "chips",
+    "systems",
+    "models",
+    "engines",
+    "offers",
+    "claims",
+    "measurements",
+    "kernels",
+)
 
 MAX_NAMED: Final = 20
 """Ids that a complaint about an unknown one lists; more are looked up with `catalog list`."""
@@ -37,7 +47,7 @@ _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
 
 
 class Catalog:
-    """Chips, systems, models, engines, providers, claims and measurements, by id or alias.
+    """Chips, systems, models, engines, providers, claims, measurements, kernels, by id or alias.
 
     Reads each file once. `folders` overlay one another, record by record: the last that has the
     file wins.
@@ -97,6 +107,16 @@ class Catalog:
         """Return one publisher's runs; raise CatalogError when unknown or wrong."""
         return self._find("measurements", name, MeasurementSet)
 
+    def kernels(self, chip_id: str) -> Kernels | None:
+        """Return the kernel timings of a chip by its id, None where there are none.
+
+        Raises:
+            CatalogError: the file is wrong.
+        """
+        if self.path("kernels", chip_id) is None:
+            return None
+        return self._find("kernels", chip_id, Kernels)
+
     def offers(self) -> Iterator[Offer]:
         """Yield every offer of every provider."""
         for provider in self.ids("offers"):
@@ -114,9 +134,14 @@ class Catalog:
     def find(self, name: str) -> object:
         """Return the first record of any kind with this id, alias or offer id.
 
+        `kind/id`, such as `kernels/h100-sxm`, is the record of that kind.
+
         Raises:
             CatalogError: there is none; the message names close ones.
         """
+        named_kind, _, named_id = name.partition("/")
+        if named_kind in KINDS and self.path(named_kind, named_id):
+            return self.record(named_kind, named_id)
         for kind in KINDS:
             record_id = self._lookup(kind, name)
             if record_id is not None:

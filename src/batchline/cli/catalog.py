@@ -57,7 +57,7 @@ def list_records(
 
 @catalog_app.command("show")
 def show_record(
-    name: Annotated[str, typer.Argument(help="A record id, an alias, or an offer's id.")],
+    name: Annotated[str, typer.Argument(help="A record id, an alias, an offer's id, or KIND/ID.")],
     catalog: Folders = None,
     as_json: AsJson = False,
     out: Out = None,

@@ -44,6 +44,9 @@ HEADERS: Final = {
     "tpot_s": "TPOT",
     "output_tok_per_s": "output",
     "num_defects": "defects",
+    "gemm": "GEMM",
+    "decode_attention": "decode",
+    "all_reduce": "all-reduce",
     "input_usd_per_mtok": "input",
     "output_usd_per_mtok": "output",
     "on_demand_usd_per_hour": "on demand",
@@ -190,6 +193,19 @@ def _measurements(catalog: Catalog, _as_of: date) -> Iterator[Row]:
             }
 
 
+def _kernels(catalog: Catalog, _as_of: date) -> Iterator[Row]:
+    for chip in catalog.ids("kernels"):
+        kernels = catalog.kernels(chip)
+        assert kernels is not None
+        yield {
+            "id": kernels.id,
+            "gemm": ", ".join(kernels.gemm),
+            "experts": ", ".join(kernels.experts),
+            "decode_attention": ", ".join(kernels.decode_attention),
+            "all_reduce": ", ".join(kernels.all_reduce),
+        }
+
+
 _LISTS: Final[dict[str, Callable[[Catalog, date], Iterator[Row]]]] = {
     "chips": _chips,
     "systems": _systems,
@@ -198,6 +214,7 @@ _LISTS: Final[dict[str, Callable[[Catalog, date], Iterator[Row]]]] = {
     "offers": _offers,
     "claims": _claims,
     "measurements": _measurements,
+    "kernels": _kernels,
 }
 
 

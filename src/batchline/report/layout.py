@@ -84,6 +84,8 @@ def _number(name: str, value: float) -> str:
             return _prefixed(value, symbol)
     if not name.endswith("_s"):
         return f"{value:,.10g}"
+    if 0 < abs(value) < 1e-4:
+        return f"{value * 1e6:.4g} us"
     return f"{value * 1e3:.4g} ms" if 0 < abs(value) < 1 else f"{value:g} s"
 
 

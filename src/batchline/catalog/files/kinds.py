@@ -6,6 +6,7 @@ from batchline.catalog.files.base import RecordFile
 from batchline.catalog.files.chip import ChipFile, SystemFile
 from batchline.catalog.files.claim import ClaimsFile
 from batchline.catalog.files.engine import EngineFile
+from batchline.catalog.files.kernels import KernelsFile
 from batchline.catalog.files.measurement import MeasurementsFile
 from batchline.catalog.files.model import ModelFile
 from batchline.catalog.files.offer import ProviderFile
@@ -18,4 +19,5 @@ SCHEMAS: Final[dict[str, type[RecordFile]]] = {
     "offers": ProviderFile,
     "claims": ClaimsFile,
     "measurements": MeasurementsFile,
+    "kernels": KernelsFile,
 }

@@ -4,6 +4,7 @@ from batchline.catalog.records.check import Check, ClaimSet, Defect
 from batchline.catalog.records.chip import Chip, Partition, System
 from batchline.catalog.records.claim import Assertion, Claim
 from batchline.catalog.records.engine import Engine, Scheduler
+from batchline.catalog.records.kernels import CacheFit, Kernels, LinkFit, MatrixFit, PairFit
 from batchline.catalog.records.measurement import Measurement, MeasurementSet, Run
 from batchline.catalog.records.model import Architecture, LayerGroup, Model
 from batchline.catalog.records.offer import (
@@ -26,6 +27,7 @@ from batchline.catalog.records.offer import (
 __all__ = [
     "Architecture",
     "Assertion",
+    "CacheFit",
     "Capability",
     "Check",
     "Chip",
@@ -37,12 +39,16 @@ __all__ = [
     "Feature",
     "HourlyOffer",
     "HourlyPrice",
+    "Kernels",
     "LayerGroup",
+    "LinkFit",
+    "MatrixFit",
     "Measurement",
     "MeasurementSet",
     "Model",
     "Offer",
     "OwnedOffer",
+    "PairFit",
     "Partition",
     "Places",
     "Provider",
