@@ -37,8 +37,8 @@ def notes_of(
     found.append(_speculation(chip, architecture, setting.speculation))
     if architecture.num_experts and chip.kind == "wafer":
         found.append(
-            f"mixture of experts: published speeds are {CEREBRAS.mixture.low:g} to "
-            f"{CEREBRAS.mixture.high:g} times those of the plain kernels; the band covers that"
+            f"mixture of experts: published speeds are {CEREBRAS.mixture.low:.2g} to "
+            f"{CEREBRAS.mixture.high:.2g} times those of the plain kernels; the band covers that"
         )
     if chip.kind == "wafer" and BYTES_PER_VALUE[deployment.precision] < WIDEST_BYTES:
         found.append(
