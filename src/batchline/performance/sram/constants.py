@@ -1,8 +1,8 @@
 """Every constant of the SRAM models: what it is, how far off it may be, and where it comes from.
 
 What is fitted is fitted by benchmarks/sram_fit.py, which prints these values; a test compares them.
-`low` and `high` of a fitted constant are the ends of its leave-one-out fits, or what other published
-rates would have given where one rate fits it.
+`low` and `high` of a fitted constant are the ends of its leave-one-out fits, or, where one rate
+fits it, what other published rates would have given.
 """
 
 from dataclasses import dataclass
