@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from batchline.catalog import Catalog
 from batchline.catalog.records import Architecture
-from batchline.performance import Deployment, sram_chips_needed
+from batchline.performance import Deployment, prefill_bound_s, sram_chips_needed
 from batchline.performance.sram.constants import CEREBRAS, LPU_HOPS, WAFERLLM, MeshKernel
 from batchline.performance.sram.lpu import lpu_pipeline
 from batchline.performance.sram.mesh import (
@@ -31,7 +31,7 @@ from batchline.performance.sram.mesh import (
     prefill_cycles,
 )
 from batchline.performance.sram.pipeline import Pipeline, contexts_at
-from batchline.performance.sram.wafer import Wafer, wafer_of, wafer_pass_s
+from batchline.performance.sram.wafer import Wafer, region, wafer_of, wafer_pass_s
 
 DEFAULT: Final = Path(__file__).parents[2] / "shared" / "data"
 
@@ -377,6 +377,32 @@ def lpu_report(path: Path) -> Iterator[str]:
         yield compared(model, rate, 1 / lpu_s(model, LPU_HOPS.value))
 
 
+def research_prompt_s(num_tokens: int, chunk_tokens: int = 512) -> float:
+    """Return the time of a prompt of Llama 3.1 70B on four WSE-3, chunks in a pipeline of layers."""
+    architecture = CATALOG.model("llama-3.1-70b").architecture.value
+    wafer = wafer_of(CATALOG.chip("cerebras-wse-3"), 4)
+    assert isinstance(wafer, Wafer)
+    mesh = region(wafer, architecture.num_hidden_layers, 4)
+    shape = layer_shape(architecture, architecture.layer_groups[0])
+    stage_s = prefill_cycles(shape, mesh, WAFERLLM, min(chunk_tokens, num_tokens)) / mesh.clock_hz
+    chunks = math.ceil(num_tokens / chunk_tokens)
+    return (chunks + architecture.num_hidden_layers) * stage_s
+
+
+def peak_share(model: str, num_wafers: int, ttft_s: float) -> float:
+    """Return the share of dense peak at which 1,000 tokens take a TTFT, which is the least."""
+    chip, architecture = CATALOG.chip("cerebras-wse-3"), CATALOG.model(model).architecture.value
+    peak = num_wafers * chip.peak_dense_flop_per_s["fp16"].value
+    return prefill_bound_s(architecture, 1000, peak) / ttft_s
+
+
+def prompt_report() -> Iterator[str]:
+    """Yield what published TTFTs say of prefill: 170 ms for 70B, 240 ms for 405B."""
+    yield f"    research kernel, 70B on 4 wafers, 1,000 tokens: {research_prompt_s(1000):.1f} s"
+    yield f"    at least {peak_share('llama-3.1-70b', 4, 0.170):.1%} of dense peak, 70B in 170 ms"
+    yield f"    at least {peak_share('llama-3.1-405b', 21, 0.240):.1%} of dense peak, 405B in 240 ms"
+
+
 def report(folder: Path) -> Iterator[str]:
     """Yield every line."""
     checks, rates = folder / "wafer_validation.csv", folder / "wafer_rates.csv"
@@ -393,6 +419,8 @@ def report(folder: Path) -> Iterator[str]:
     yield from production_report(rates)
     yield "  F LPUs, 8-bit weights, as few chips as hold them"
     yield from lpu_report(rates)
+    yield "  G prompts on services"
+    yield from prompt_report()
 
 
 def main() -> int:

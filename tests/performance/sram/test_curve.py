@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchline.catalog.records import Run
 from batchline.performance import (
     AS_SERVED,
     DoesNotFit,
@@ -68,6 +69,26 @@ def test_one_user_of_70b_has_the_rate_of_the_launch() -> None:
     assert 1 / tpot(LLAMA)[0] == pytest.approx(450, rel=0.10)
     served = curve_of("llama-3.1-70b", 4, requests(700, 300), SERVED)
     assert 1 / tpot(served)[0] == pytest.approx(2100, rel=0.01)
+
+
+RUNS = [
+    measurement.run.value
+    for name in CATALOG.ids("measurements")
+    for measurement in CATALOG.measurements(name).measurements
+    if CATALOG.chip(measurement.run.value.chip).kind in {"wafer", "lpu"}
+]
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: f"{run.model}-{run.chip}")
+def test_a_published_run_of_the_catalog_is_in_the_band(run: Run) -> None:
+    """WaferLLM's own run on a WSE-2 is no service: test_mesh compares it."""
+    if run.chip == "cerebras-wse-2":
+        return
+    wide = "int8" if CATALOG.chip(run.chip).kind == "lpu" else "fp16"
+    curve = curve_of(run.model, run.num_chips, requests(700, 300), PLAIN, run.chip, wide)
+    assert run.num_concurrent == 1
+    assert run.output_tok_per_s
+    assert curve.tpot_band.contains(run.output_tok_per_s * tpot(curve)[0])
 
 
 def test_the_kv_cache_limits_four_wafers_before_the_stages_do() -> None:
