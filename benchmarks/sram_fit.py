@@ -378,7 +378,7 @@ def lpu_report(path: Path) -> Iterator[str]:
 
 
 def research_prompt_s(num_tokens: int, chunk_tokens: int = 512) -> float:
-    """Return the time of a prompt of Llama 3.1 70B on four WSE-3, chunks in a pipeline of layers."""
+    """Return the time of a prompt of Llama 3.1 70B on four WSE-3, its chunks in a pipeline."""
     architecture = CATALOG.model("llama-3.1-70b").architecture.value
     wafer = wafer_of(CATALOG.chip("cerebras-wse-3"), 4)
     assert isinstance(wafer, Wafer)
@@ -399,8 +399,9 @@ def peak_share(model: str, num_wafers: int, ttft_s: float) -> float:
 def prompt_report() -> Iterator[str]:
     """Yield what published TTFTs say of prefill: 170 ms for 70B, 240 ms for 405B."""
     yield f"    research kernel, 70B on 4 wafers, 1,000 tokens: {research_prompt_s(1000):.1f} s"
-    yield f"    at least {peak_share('llama-3.1-70b', 4, 0.170):.1%} of dense peak, 70B in 170 ms"
-    yield f"    at least {peak_share('llama-3.1-405b', 21, 0.240):.1%} of dense peak, 405B in 240 ms"
+    for model, num, ttft_s in (("llama-3.1-70b", 4, 0.170), ("llama-3.1-405b", 21, 0.240)):
+        share = peak_share(model, num, ttft_s)
+        yield f"    at least {share:.1%} of dense peak, {model} in {ttft_s * 1e3:.0f} ms"
 
 
 def report(folder: Path) -> Iterator[str]:

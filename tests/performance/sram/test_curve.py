@@ -10,11 +10,13 @@ from batchline.performance import (
     AS_SERVED,
     DoesNotFit,
     NotModeled,
+    Roof,
     ServingCurve,
     Speculation,
     SramSetting,
     StepCost,
     StepShape,
+    decode_bound,
     occupancy,
     sram_curve,
     sram_step_cost,
@@ -242,6 +244,30 @@ def test_more_in_flight_is_never_faster_for_each_nor_above_full_stages_for_all(
     num_stages = shape(model).num_hidden_layers + 1
     assert (np.diff(times) >= -1e-9 * times[:-1]).all()
     assert (num / times <= num_stages / times[0] * (1 + 1e-9)).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "chip", "num_chips", "precision"),
+    [
+        ("llama-3.1-8b", "cerebras-wse-3", 1, "fp16"),
+        ("llama-3.1-70b", "cerebras-wse-3-cs-4", 8, "fp16"),
+        ("gpt-oss-120b", "cerebras-wse-3", 7, "fp16"),
+        ("llama-2-70b", "groq-lpu-v1", 576, "int8"),
+    ],
+)
+def test_no_prediction_beats_the_bounds_of_its_chips(
+    model: str, chip: str, num_chips: int, precision: str
+) -> None:
+    curve = curve_of(model, num_chips, requests(700, 300), PLAIN, chip, precision)
+    facts = CATALOG.chip(chip)
+    roof = Roof(
+        memory_bandwidth_bytes_per_s=num_chips * facts.memory_bandwidth_bytes_per_s.value,
+        peak_dense_flop_per_s=num_chips
+        * max(p.value for p in facts.peak_dense_flop_per_s.values()),
+    )
+    for num in (1, curve.num_concurrent_max):
+        bound = decode_bound(shape(model), precision, num, roof, context_tokens=700)
+        assert num / tpot(curve)[num - 1] < bound.output_tok_per_s
 
 
 @given(st.integers(1, 20_000), st.integers(0, 5000))
