@@ -148,6 +148,8 @@ def test_the_grade_is_at_most_modeled_and_the_sources_are_named() -> None:
     assert CEREBRAS.later.source not in LLAMA.basis.sources
     served = curve_of("llama-3.1-70b", 4, requests(700, 300), SERVED)
     assert CEREBRAS.later.source in served.basis.sources
+    mixture = curve_of("gpt-oss-120b", 7, requests(700, 300), SERVED)
+    assert CEREBRAS.mixture.source in mixture.basis.sources
     lpu = curve_of("llama-2-70b", 576, requests(700, 300), PLAIN, "groq-lpu-v1", "int8")
     assert LPU_HOPS.source in lpu.basis.sources
 

@@ -16,16 +16,15 @@ from batchline.catalog.records import Architecture, Chip, Engine, Model
 from batchline.performance.deployment import Deployment
 from batchline.performance.memory import DoesNotFit, windows_of
 from batchline.performance.serving import ServingCurve
-from batchline.performance.sram.constants import ASSUMED, CEREBRAS, LPU_HOPS, WAFERLLM
+from batchline.performance.sram.constants import ASSUMED, LPU_HOPS, WAFERLLM
 from batchline.performance.sram.pipeline import Contexts, Pipeline
 from batchline.performance.sram.placing import SramSetting, placed
 from batchline.performance.sram.refusal import NotModeled
 from batchline.performance.sram.room import SramRoom, sram_room
-from batchline.performance.sram.speculation import AsServed
-from batchline.performance.sram.speed import aggregate_band, speed_band
+from batchline.performance.sram.speed import aggregate_band, gains, speed_band
 from batchline.performance.sram.words import notes_of
 from batchline.performance.step import StepCost
-from batchline.provenance import Basis, Grade, Source, Sourced
+from batchline.provenance import Basis, Grade, Sourced
 from batchline.workload.records import Lengths
 
 Floats = NDArray[np.float64]
@@ -148,24 +147,14 @@ def _summed(tokens: Floats, window: int | None) -> Floats:
 
 def _basis(deployment: Deployment, chip: Chip, model: Model, setting: SramSetting) -> Basis:
     """Return the sources of facts and constants; at best modeled, assumed where the chip's are."""
-    peak = max(chip.peak_dense_flop_per_s.values(), key=lambda p: p.value)
     stated = [chip.num_pes, chip.sram_per_pe_bytes, chip.clock_hz, chip.hop_cycles]
     if chip.kind == "lpu":
         stated = [chip.memory_bytes, chip.memory_bandwidth_bytes_per_s, chip.hop_latency_s]
     elif deployment.num_chips > 1:
         stated += [chip.hop_latency_s, chip.off_chip_bandwidth_bytes_per_s]
-    used: list[Sourced[object]] = [peak, model.architecture]
+    used: list[Sourced[object]] = [*chip.peak_dense_flop_per_s.values(), model.architecture]
     used += [fact for fact in (*stated, setting.prefill_tok_per_s) if fact is not None]
-    used += [Sourced(source.title, source) for source in _constants(chip, setting)]
+    form = LPU_HOPS if chip.kind == "lpu" else WAFERLLM.stage
+    factors = gains(chip, model.architecture.value, setting.speculation)
+    used += [Sourced(constant, constant.source) for constant in (form, *factors)]
     return Basis.of(*used).through(Grade.MODELED)
-
-
-def _constants(chip: Chip, setting: SramSetting) -> tuple[Source, ...]:
-    if chip.kind == "lpu":
-        return (LPU_HOPS.source,)
-    later = isinstance(setting.speculation, AsServed)
-    return (
-        WAFERLLM.stage.source,
-        CEREBRAS.efficiency.source,
-        *((CEREBRAS.later.source,) if later else ()),
-    )

@@ -9,11 +9,12 @@ The band is that of the constants, wider since few models were seen. With severa
 it is wider again, since no throughput was ever published: `aggregate_band`.
 """
 
+import math
 from typing import Final
 
 from batchline.catalog.records import Architecture, Chip
 from batchline.performance.serving import Band
-from batchline.performance.sram.constants import ASSUMED, CEREBRAS
+from batchline.performance.sram.constants import ASSUMED, CEREBRAS, Constant
 from batchline.performance.sram.speculation import AsServed, Speculation
 
 SMALL_PARAMETERS: Final = 60e9
@@ -26,18 +27,25 @@ LPU_BAND: Final = Band(low_ratio=0.6, high_ratio=1.3)
 """Assumed around the one point: five other published rates are 0.64 to 1.05 of the prediction."""
 
 
+def gains(
+    chip: Chip, architecture: Architecture, speculation: Speculation | AsServed | None
+) -> tuple[Constant, ...]:
+    """Return the constants whose product is the speed of a service, stated speculation apart."""
+    if chip.kind != "wafer":
+        return ()
+    if not isinstance(speculation, AsServed):
+        return (CEREBRAS.efficiency,)
+    if architecture.num_experts:
+        return (CEREBRAS.mixture,)
+    return (CEREBRAS.efficiency, _later(architecture))
+
+
 def speed_ratio(
     chip: Chip, architecture: Architecture, speculation: Speculation | AsServed | None
 ) -> float:
     """Return the speed of a service over that of its pipeline."""
-    eta = CEREBRAS.efficiency.value if chip.kind == "wafer" else 1.0
-    if speculation is None:
-        return eta
-    if isinstance(speculation, Speculation):
-        return eta * speculation.speed_ratio
-    if architecture.num_experts:
-        return CEREBRAS.mixture.value
-    return eta * (CEREBRAS.small if is_small(architecture) else CEREBRAS.later).value
+    stated = speculation.speed_ratio if isinstance(speculation, Speculation) else 1.0
+    return stated * math.prod(c.value for c in gains(chip, architecture, speculation))
 
 
 def speed_band(
@@ -55,8 +63,7 @@ def speed_band(
             high_ratio=max(dense.high_ratio, mixture.high / total),
         )
     if isinstance(speculation, AsServed):
-        gain = CEREBRAS.small if is_small(architecture) else CEREBRAS.later
-        return gain.band.widened(FEW_SEEN_RATIO)
+        return _later(architecture).band.widened(FEW_SEEN_RATIO)
     return dense
 
 
@@ -71,3 +78,7 @@ def aggregate_band(band: Band) -> Band:
 def is_small(architecture: Architecture) -> bool:
     """Return whether a dense model is served without the gain that 70B models have."""
     return architecture.num_parameters < SMALL_PARAMETERS
+
+
+def _later(architecture: Architecture) -> Constant:
+    return CEREBRAS.small if is_small(architecture) else CEREBRAS.later
