@@ -51,6 +51,7 @@ test: $(VENV)/.dev
 accuracy: $(VENV)/.installed
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/efficiencies.py
+	$(BIN)/python benchmarks/sram_fit.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/startup.py

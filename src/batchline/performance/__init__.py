@@ -31,24 +31,42 @@ from batchline.performance.memory import (
 from batchline.performance.occupancy import Occupancy, occupancy
 from batchline.performance.service import service_curve
 from batchline.performance.serving import Band, ServingCurve
+from batchline.performance.sram import (
+    AS_SERVED,
+    AsServed,
+    NotModeled,
+    ReplicaPower,
+    Speculation,
+    SramSetting,
+    replica_power,
+    sram_chips_needed,
+    sram_curve,
+    sram_step_cost,
+)
 from batchline.performance.step import StepCost, StepShape, StepTime
 from batchline.performance.table import table_curve
 from batchline.performance.tail import TAIL_RATIOS, tail_ratio
 
 __all__ = [
+    "AS_SERVED",
     "BYTES_PER_VALUE",
     "SAME_WIDTH",
     "TAIL_RATIOS",
+    "AsServed",
     "Band",
     "DecodeBound",
     "Deployment",
     "DoesNotFit",
     "Efficiency",
+    "NotModeled",
     "Occupancy",
     "Purchase",
+    "ReplicaPower",
     "Roof",
     "Room",
     "ServingCurve",
+    "Speculation",
+    "SramSetting",
     "StepCost",
     "StepShape",
     "StepTime",
@@ -70,8 +88,12 @@ __all__ = [
     "occupancy",
     "prefill_bound_s",
     "prefill_flop",
+    "replica_power",
     "room_for",
     "service_curve",
+    "sram_chips_needed",
+    "sram_curve",
+    "sram_step_cost",
     "stored_weight_bytes",
     "table_curve",
     "tail_ratio",

@@ -20,7 +20,8 @@ class Chip:
     """One accelerator as its vendor sells it; figures are per chip and dense.
 
     `link_bandwidth_bytes_per_s` is what one chip can send to its peers in one direction. The
-    SRAM fields (`num_pes` to `off_chip_bandwidth_bytes_per_s`) are set for wafers and LPUs.
+    SRAM fields (`num_pes` to `off_chip_bandwidth_bytes_per_s`) are set for wafers and LPUs: a hop
+    of `hop_cycles` is between elements of one wafer, one of `hop_latency_s` between chips.
     """
 
     id: str
