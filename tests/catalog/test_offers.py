@@ -6,8 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchline.catalog import Catalog
-from batchline.catalog.records import HourlyOffer, HourlyPrice, TokenOffer, TokenPrice
+from batchline.catalog.records import (
+    DedicatedOffer,
+    HourlyOffer,
+    HourlyPrice,
+    TokenOffer,
+    TokenPrice,
+)
 from batchline.catalog.records.claim import Listing
+from batchline.catalog.refresh import Known
 from batchline.provenance import Grade, Interest, Period, Source, Sourced
 
 GUIDE_DAY = date(2026, 4, 28)
@@ -310,3 +317,16 @@ def test_an_offer_never_ends_before_it_begins(built_in: Catalog) -> None:
     for found in built_in.offers():
         if found.listed_from and found.deprecated_on:
             assert found.listed_from.value.start <= found.deprecated_on.value.end, found.id
+
+
+def test_an_offer_without_a_model_is_of_none_that_the_catalog_has(built_in: Catalog) -> None:
+    known = Known.of(built_in)
+    unnamed = [
+        o
+        for o in built_in.offers()
+        if isinstance(o, TokenOffer | DedicatedOffer)
+        and o.model is None
+        and not getattr(o, "any_model", False)
+    ]
+    assert unnamed
+    assert {o.id: known.model([o.listed_as]) for o in unnamed if known.model([o.listed_as])} == {}
