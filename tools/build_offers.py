@@ -191,19 +191,19 @@ def _price(row: Rows, facts: Facts, known: Known) -> Price | str:
         is_known = provider in facts.left_out
         return "a seller left out" if is_known else f"a seller not in {FACTS.name}"
     reason = facts.variant(model_id)
-    edition, model = facts.edition(row), facts.model(model_id, known)
+    listed_as = model_id.removeprefix(f"{provider}/")
+    edition, model = facts.edition(row), facts.model(listed_as, known)
     if reason or edition is None or model is None:
         return reason or ("no date" if edition is None else "a model not in the catalog")
     figures = _figures(row)
     if isinstance(figures, str):
         return figures
-    is_ours = model_id.startswith(f"{provider}/")
     page = f"from {row['note']}" if re.match(r"https://[!-~]{1,100}$", row["note"]) else ""
     notes = (facts.notes[facts.seller_of[provider]], page)
     return Price(
         edition=edition,
-        listed_as=model_id.removeprefix(f"{provider}/"),
-        row=model_id if is_ours else f"{provider} {model_id}",
+        listed_as=listed_as,
+        row=f"{provider} {model_id}" if listed_as == model_id else model_id,
         model=model,
         figures=figures,
         context=int(row["context"]) if row["context"].isdigit() else None,

@@ -121,6 +121,12 @@ def test_a_row_becomes_an_offer_that_cites_the_package_and_its_date(tmp_path: Pa
     assert (str(price.as_of), price.source.interest.name) == ("2026-10", "INDEPENDENT")
 
 
+def test_a_name_is_read_without_the_seller_that_a_list_puts_before_it(tmp_path: Path) -> None:
+    made = built(tmp_path, row(LITELLM, "deepinfra", "deepinfra/google/gemma-3-12b-it", "0.05 0.1"))
+    found = offer(made, "deepinfra/gemma-3-12b-it")
+    assert (found.model, found.listed_as) == ("gemma-3-12b", "google/gemma-3-12b-it")
+
+
 def test_the_month_of_retrieval_is_no_later_than_the_retrieval(tmp_path: Path) -> None:
     made = built(tmp_path, row(GENAI, "novita", "qwen/qwen3-32b", "0.1 0.45"))
     price = offer(made, "novita/qwen3-32b").prices[0]
@@ -198,6 +204,13 @@ def test_a_row_that_cannot_be_taken_is_counted_with_the_reason(
         ("databricks-meta-llama-3-1-8b-instruct", "llama-3.1-8b"),
         ("Meta-Llama-3_3-70B-Instruct", "llama-3.3-70b"),
         ("deepseek.v3.2", "deepseek-v3.2"),
+        ("deepseek.v3-v1:0", "deepseek-v3"),
+        ("google/gemma-3-12b-it", "gemma-3-12b"),
+        ("@cf/google/gemma-4-26b-a4b-it", "gemma-4-26b-a4b"),
+        ("openai-gpt-oss-120b", "gpt-oss-120b"),
+        ("nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B", "nemotron-3-ultra-550b-a55b"),
+        ("deepseek/deepseek-chat-v3.1", "deepseek-v3"),
+        ("deepseek/deepseek-v3.1-terminus", None),
         ("qwen/qwen3-embedding-8b", None),
         ("nousresearch/hermes-2-pro-llama-3-8b", None),
     ],
