@@ -330,3 +330,27 @@ def test_an_offer_without_a_model_is_of_none_that_the_catalog_has(built_in: Cata
     ]
     assert unnamed
     assert {o.id: known.model([o.listed_as]) for o in unnamed if known.model([o.listed_as])} == {}
+
+
+def test_an_example_in_documents_is_as_old_as_the_option_it_shows(built_in: Catalog) -> None:
+    """Its file is kept in a repository whose last commit says nothing of the example."""
+    for offer_id in ("lambda/b200-sxm-x8", "nebius/b200-sxm-x8"):
+        found = built_in.offer(offer_id)
+        assert isinstance(found, HourlyOffer)
+        example = next(p for p in found.prices if p.source.title.startswith("dstack docs"))
+        assert str(example.as_of) == "2025-08"
+        assert found.checked_on() == date(2026, 1, 31)
+
+
+def test_crusoe_rents_its_sxm_chips_by_eight(built_in: Catalog) -> None:
+    found = {
+        o.id: o.num_chips.value
+        for o in built_in.provider("crusoe").offers
+        if isinstance(o, HourlyOffer)
+    }
+    assert found == {
+        "crusoe/h200-sxm-x8": 8,
+        "crusoe/h100-sxm-x8": 8,
+        "crusoe/a100-sxm-80gb-x8": 8,
+        "crusoe/a100-pcie-80gb-x1": 1,
+    }

@@ -107,6 +107,18 @@ def test_a_price_nobody_can_beat_gives_never(market: Market) -> None:
     assert {b.quantity: b.verdict for b in decision.break_evens}["concurrency"] == "never"
 
 
+def test_what_a_price_does_not_say_is_a_caveat_of_each_offer(market: Market) -> None:
+    note = "the price list is per GPU"
+    market.sell(
+        "chips",
+        chip_offer("chips", num_chips=replace(said(1), note=note)),
+        caveats=(said("a median of a day"),),
+    )
+    found = {o.deployment.offer: o.caveats for o in decide(workload(), market, policy()).options}
+    assert found["chips/h100"][:2] == ("a median of a day", f"instances of 1: {note}")
+    assert not any(said_of in found["tokens/llama"] for said_of in found["chips/h100"][:2])
+
+
 def test_a_tight_limit_turns_the_slow_service_away(market: Market) -> None:
     loose = decide(workload(traffic(0.5, targets=(ttft(1.0),))), market, policy())
     tight = decide(workload(traffic(0.5, targets=(ttft(0.25),))), market, policy())

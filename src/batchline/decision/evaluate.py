@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from batchline.catalog.records import DedicatedOffer, HourlyOffer, OwnedOffer
 from batchline.decision.candidates import deployments
 from batchline.decision.hosting import serve_on_chips
 from batchline.decision.records import Rejected, Ruling, Status, Unknown
@@ -111,7 +112,8 @@ def _consider(
             settled=tuple(r for r in everything if r.status is Status.KEPT),
         )
     risks = tuple(f"you accept: {r.rule}: {r.fact}" for r in everything if r.is_risk)
-    caveats = (*risks, *_unverified(everything), *attempt.plan.option.caveats)
+    said = (*_unverified(everything), *_of_offer(candidate))
+    caveats = (*risks, *said, *attempt.plan.option.caveats)
     option = replace(attempt.plan.option, rulings=everything, caveats=caveats)
     return replace(attempt.plan, option=option)
 
@@ -121,6 +123,16 @@ def _unverified(rulings: tuple[Ruling, ...]) -> Iterator[str]:
     for r in rulings:
         if r.rule in {"rate-limit", "price-age"} and r.remedy:
             yield f"{r.fact}: {r.remedy}"
+
+
+def _of_offer(candidate: Candidate) -> Iterator[str]:
+    """Yield what the seller's prices do not say, and how the size of an instance is known."""
+    offer = candidate.offer
+    yield from (c.value for c in candidate.provider.caveats)
+    if isinstance(offer, HourlyOffer | DedicatedOffer | OwnedOffer) and offer.num_chips:
+        num = offer.num_chips
+        if num.note:
+            yield f"instances of {num.value}: {num.note}"
 
 
 def _decisive(failures: list[Ruling]) -> tuple[Ruling, ...]:

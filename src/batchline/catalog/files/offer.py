@@ -228,6 +228,7 @@ class ProviderFile(RecordFile):
     capabilities: tuple[CapabilityEntry, ...] = ()
     features: tuple[FeatureEntry, ...] = ()
     places: tuple[PlacesEntry, ...] = ()
+    caveats: tuple[Entry[Text], ...] = ()
     countries: dict[Text, Country] = Field(default_factory=dict)
     offers: Annotated[tuple[AnyBlock, ...], MinLen(1)]
 
@@ -251,6 +252,7 @@ class ProviderFile(RecordFile):
             places=tuple(
                 r.sourced(p, Places(regions=p.regions, kinds=p.kinds)) for p in self.places
             ),
+            caveats=tuple(map(r.entry, self.caveats)),
             countries=self.countries,
         )
 

@@ -150,7 +150,7 @@ class ServiceRate:
 class Offer:
     """What every offer has. Its id is `provider/name`.
 
-    `doubtful` says why it may be gone although no source dates its end.
+    `doubtful` says why it may be gone, or not be sold as listed, although no source dates it.
     """
 
     kind: ClassVar[OfferKind]
@@ -298,7 +298,7 @@ class Provider:
     """Who sells: its offers, and the facts that hold for all of them.
 
     `countries` tells where a region name is: an ISO 3166 code, or a continent where only that
-    is known (`europe`, `asia`, ...).
+    is known (`europe`, `asia`, ...). `caveats` are what a price of it does not say.
     """
 
     id: str
@@ -307,4 +307,5 @@ class Provider:
     capabilities: tuple[Sourced[Capability], ...] = ()
     features: tuple[Sourced[Feature], ...] = ()
     places: tuple[Sourced[Places], ...] = ()
+    caveats: tuple[Sourced[str], ...] = ()
     countries: Mapping[str, str] = field(default_factory=dict)
