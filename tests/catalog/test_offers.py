@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -6,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchline.catalog import Catalog
+from batchline.catalog.files.batch import with_batch
 from batchline.catalog.records import (
+    BatchDiscount,
     DedicatedOffer,
     HourlyOffer,
     HourlyPrice,
@@ -354,3 +357,37 @@ def test_crusoe_rents_its_sxm_chips_by_eight(built_in: Catalog) -> None:
         "crusoe/a100-sxm-80gb-x8": 8,
         "crusoe/a100-pcie-80gb-x1": 1,
     }
+
+
+@pytest.mark.parametrize("seller", ["bedrock", "fireworks", "groq"])
+def test_a_seller_s_batch_discount_is_in_each_of_its_prices(built_in: Catalog, seller: str) -> None:
+    found = built_in.provider(seller)
+    assert found.batch is not None
+    without = {f"{seller}/{name}" for name in found.batch.value.offers_without}
+    offers = [o for o in found.offers if isinstance(o, TokenOffer)]
+    assert without <= {o.id for o in offers}
+    prices = [(o.id, o.price_on(date(2026, 11, 24))) for o in offers]
+    assert {p.value.batch_discount_ratio for i, p in prices if p and i not in without} == {0.5}
+    assert {p.value.batch_discount_ratio for i, p in prices if p and i in without} <= {None}
+
+
+def test_up_to_half_is_no_discount(built_in: Catalog) -> None:
+    offers = [o for o in built_in.provider("together").offers if isinstance(o, TokenOffer)]
+    assert {p.value.batch_discount_ratio for o in offers for p in o.prices} == {None}
+
+
+def test_a_discount_is_of_the_prices_that_it_may_have_met() -> None:
+    batch = Sourced(
+        BatchDiscount(batch_discount_ratio=0.5, stacks_with_caching=False),
+        source(),
+        valid_from=period("2026-05-08"),
+    )
+    cached = replace(price(4), value=replace(price(4).value, cached_input_usd_per_mtok=0.9))
+    own = replace(price(4), value=replace(price(4).value, batch_discount_ratio=0.2))
+    told = with_batch(offer(prices=[price(4, valid_to="2026-04"), cached, own]), batch)
+    assert isinstance(told, TokenOffer)
+    found = [p.value for p in told.prices]
+    assert [p.batch_discount_ratio for p in found] == [None, 0.5, 0.2]
+    assert [p.in_batch().cached_input_usd_per_mtok for p in found] == [None, 0.5, None]
+    assert "said of the seller" in told.prices[1].note
+    assert not told.prices[2].note

@@ -7,6 +7,7 @@ from batchline.catalog.records.engine import Engine, Scheduler
 from batchline.catalog.records.measurement import Measurement, MeasurementSet, Run
 from batchline.catalog.records.model import Architecture, LayerGroup, Model
 from batchline.catalog.records.offer import (
+    BatchDiscount,
     Capability,
     DedicatedOffer,
     Feature,
@@ -26,6 +27,7 @@ from batchline.catalog.records.offer import (
 __all__ = [
     "Architecture",
     "Assertion",
+    "BatchDiscount",
     "Capability",
     "Check",
     "Chip",

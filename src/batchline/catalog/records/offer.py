@@ -39,12 +39,39 @@ FEATURES: tuple[str, ...] = get_args(FeatureName)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPrice:
-    """Price per million tokens; `batch_discount_ratio` is the part taken off batch requests."""
+    """Price per million tokens; `batch_discount_ratio` is the part taken off batch requests.
+
+    `batch_cached_input_usd_per_mtok` is what cached input costs in a batch, where that is not the
+    cached price less the discount.
+    """
 
     input_usd_per_mtok: float
     output_usd_per_mtok: float
     cached_input_usd_per_mtok: float | None = None
     batch_discount_ratio: float | None = None
+    batch_cached_input_usd_per_mtok: float | None = None
+
+    def in_batch(self) -> "TokenPrice":
+        """Return the price of batch requests: this one, where no discount is known.
+
+        >>> price = TokenPrice(
+        ...     input_usd_per_mtok=1.0, output_usd_per_mtok=2.0, batch_discount_ratio=0.5
+        ... )
+        >>> price.in_batch().input_usd_per_mtok, price.in_batch().output_usd_per_mtok
+        (0.5, 1.0)
+        """
+        if self.batch_discount_ratio is None:
+            return self
+        left, cached = 1 - self.batch_discount_ratio, self.cached_input_usd_per_mtok
+        if self.batch_cached_input_usd_per_mtok is not None:
+            cached = self.batch_cached_input_usd_per_mtok
+        elif cached is not None:
+            cached *= left
+        return TokenPrice(
+            input_usd_per_mtok=self.input_usd_per_mtok * left,
+            output_usd_per_mtok=self.output_usd_per_mtok * left,
+            cached_input_usd_per_mtok=cached,
+        )
 
     def usd_per_mtok_output(self, input_tokens_per_output_token: float) -> float:
         """Return the cost of a million output tokens with the input they need.
@@ -54,6 +81,18 @@ class TokenPrice:
         """
         total = self.input_usd_per_mtok * input_tokens_per_output_token + self.output_usd_per_mtok
         return round(total, 9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchDiscount:
+    """What a seller takes off batch requests of all its offers but `offers_without`.
+
+    Where it does not stack with caching, cached input of a batch costs what fresh input does.
+    """
+
+    batch_discount_ratio: float
+    stacks_with_caching: bool = True
+    offers_without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,7 +337,8 @@ class Provider:
     """Who sells: its offers, and the facts that hold for all of them.
 
     `countries` tells where a region name is: an ISO 3166 code, or a continent where only that
-    is known (`europe`, `asia`, ...). `caveats` are what a price of it does not say.
+    is known (`europe`, `asia`, ...). `caveats` are what a price of it does not say. `batch` is
+    counted in the prices of its offers already.
     """
 
     id: str
@@ -308,4 +348,5 @@ class Provider:
     features: tuple[Sourced[Feature], ...] = ()
     places: tuple[Sourced[Places], ...] = ()
     caveats: tuple[Sourced[str], ...] = ()
+    batch: Sourced[BatchDiscount] | None = None
     countries: Mapping[str, str] = field(default_factory=dict)
