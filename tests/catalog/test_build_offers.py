@@ -186,6 +186,10 @@ def test_of_two_prices_for_one_day_the_dearer_one_counts(tmp_path: Path) -> None
         (row(GENAI, "openrouter", "qwen/qwen3-32b:free", "1 2"), "a free, batch or other variant"),
         (row(GENAI, "aws", "eu.deepseek.v3.2", "1 2"), "the price of one region"),
         (row(GENAI, "mistral", "mistral-large", "1 2"), "a name that moves from model to model"),
+        (
+            row(LITELLM, "vertex_ai", "llama-4-scout-17b-128e-instruct-maas", "1 2"),
+            "a name of no model, Scout has 16 experts and Maverick 128",
+        ),
         (row({**GENAI, "data_date": ""}, "novita", "qwen/qwen3-32b", "1 2"), "no date"),
     ],
 )
@@ -240,6 +244,30 @@ def test_what_only_a_list_that_keeps_the_ended_has_is_doubtful(tmp_path: Path) -
     assert not offer(made, "novita/qwen3-8b").doubtful
 
 
+PAGE = "https://novita.ai/pricing"
+
+
+@pytest.mark.parametrize(
+    ("listed", "lacking", "page", "is_doubtful"),
+    [
+        (LITELLM, MODELS_DEV, PAGE, False),
+        (LITELLM, GENAI, PAGE, True),
+        (LITELLM, MODELS_DEV, "https://nebius.com/prices", True),
+        (MODELS_DEV, GENAI, "", False),
+    ],
+    ids=["newer than the other list", "older", "a page of the past", "keeps nothing that ended"],
+)
+def test_a_page_without_a_date_counts_where_no_list_that_lacks_the_model_is_newer(
+    tmp_path: Path, listed: dict[str, str], lacking: dict[str, str], page: str, is_doubtful: bool
+) -> None:
+    made = built(
+        tmp_path,
+        row(listed, "novita", "qwen/qwen3-32b", "0.1 0.45", note=page),
+        row(lacking, "novita", "qwen/qwen3-8b", "0.1 0.4"),
+    )
+    assert bool(offer(made, "novita/qwen3-32b").doubtful) is is_doubtful
+
+
 class TestARecordThatIsThere:
     ROWS = (
         row(MODELS_DEV, "groq", "openai/gpt-oss-120b", "0.15 0.6"),
@@ -271,6 +299,18 @@ class TestARecordThatIsThere:
         assert [p.source.title for p in prices] == ["Groq docs", "genai-prices 0.2.3"]
         assert offer(tmp_path, "groq/gone").prices == ()
         assert offer(tmp_path, "groq/qwen3-32b").model == "qwen3-32b"
+
+    def test_gets_the_doubts_too_but_not_where_an_end_is_dated(self, tmp_path: Path) -> None:
+        gone = row(MODELS_DEV, "groq", "openai/gpt-oss-120b", "0.15 0.6", status="deprecated")
+        old = row(MODELS_DEV, "groq", "llama3-8b-8192", "0.05 0.08", status="deprecated")
+        offers = tmp_path / "offers"
+        offers.mkdir()
+        (offers / "groq.yaml").write_text(HAND, encoding="utf-8")
+        file = table(tmp_path, gone, old)
+        assert BUILD.build(file, offers, FACTS, write=True).added["groq"] == BUILD.Added(0, 0, 1)
+        assert "flags it as deprecated" in offer(tmp_path, "groq/big").doubtful
+        assert not offer(tmp_path, "groq/gone").doubtful
+        assert not BUILD.build(file, offers, FACTS, write=True).added["groq"]
 
     def test_does_not_change_a_second_time(self, tmp_path: Path) -> None:
         first = self.text(tmp_path)
@@ -306,4 +346,4 @@ def test_every_seller_of_the_table_is_named_or_left_out_with_a_reason() -> None:
 @needs_table
 def test_the_built_in_offers_are_what_the_script_leaves_unchanged() -> None:
     report = BUILD.build(TABLE, BUILT_IN / "offers", FACTS, write=False)
-    assert {seller: n for seller, n in report.added.items() if n != (0, 0)} == {}
+    assert {seller: new for seller, new in report.added.items() if new} == {}
