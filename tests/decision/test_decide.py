@@ -119,6 +119,30 @@ def test_what_a_price_does_not_say_is_a_caveat_of_each_offer(market: Market) -> 
     assert not any(said_of in found["tokens/llama"] for said_of in found["chips/h100"][:2])
 
 
+@pytest.mark.parametrize("kind", ["Thinking", "Instruct"])
+def test_the_checkpoint_that_is_named_wins_though_another_is_cheaper(
+    market: Market, kind: str
+) -> None:
+    for price, seller in ((0.01, "Instruct"), (0.02, "Thinking")):
+        stated = TokenPrice(input_usd_per_mtok=price, output_usd_per_mtok=price)
+        name = f"Qwen/Qwen3-235B-A22B-{seller}-2507"
+        offer = token_offer(
+            seller.lower(), listed_as=name, model="qwen3-235b-a22b", prices=(said(stated),)
+        )
+        market.sell(seller.lower(), offer)
+    named = workload(models=(f"Qwen/Qwen3-235B-A22B-{kind}-2507",))
+    decision = decide(named, market, policy())
+    assert (ids(decision)[0], decision.exit_code) == (f"{kind.lower()}/llama", 0)
+    assert f"it serves Qwen/Qwen3-235B-A22B-{kind}-2507" in decision.options[0].caveats[1]
+    other = {"Thinking": "instruct/llama", "Instruct": "thinking/llama"}[kind]
+    assert rules(decision)[other] == ["checkpoint"]
+    cheaper = [c for c in decision.changes if "another checkpoint, instruct/llama" in c]
+    assert len(cheaper) == (kind == "Thinking")
+    anyone = decide(replace(named, models=("qwen3-235b-a22b",)), market, policy())
+    taken = decide(named, market, policy(accept_unknown=frozenset({"checkpoint"})))
+    assert ids(anyone)[0] == ids(taken)[0] == "instruct/llama"
+
+
 def test_a_tight_limit_turns_the_slow_service_away(market: Market) -> None:
     loose = decide(workload(traffic(0.5, targets=(ttft(1.0),))), market, policy())
     tight = decide(workload(traffic(0.5, targets=(ttft(0.25),))), market, policy())

@@ -102,6 +102,7 @@ def _setting(
         engine=facts.engine(workload.operations.engine),
         trusted=trusted.offers if trusted else frozenset(),
         publisher=trusted.publisher if trusted else "",
+        asked_as=_asked_as(workload, facts),
     )
     rates = [
         r
@@ -118,6 +119,15 @@ def _setting(
         fastest=fastest_service(rates, load.lengths.mean_output_tokens),
         accepted=policy.accept_unknown,
     )
+
+
+def _asked_as(workload: Workload, facts: Facts) -> dict[str, tuple[str, ...]]:
+    """Return the names in the workload by the id of the model they mean."""
+    names: dict[str, tuple[str, ...]] = {}
+    for name in workload.models:
+        model = facts.model(name).id
+        names[model] = (*names.get(model, ()), name)
+    return names
 
 
 def _decision(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from batchline.catalog.records import DedicatedOffer, HourlyOffer, OwnedOffer
+from batchline.catalog.records import DedicatedOffer, HourlyOffer, OwnedOffer, TokenOffer
 from batchline.decision.candidates import deployments
 from batchline.decision.hosting import serve_on_chips
 from batchline.decision.records import Rejected, Ruling, Status, Unknown
 from batchline.decision.rules import RULES, Candidate
+from batchline.decision.rules.checkpoint import checkpoint_of
 from batchline.decision.rules.price import price_of
 from batchline.decision.services import serve_from_service
 from batchline.decision.setting import Plan, Setting
@@ -126,8 +127,10 @@ def _unverified(rulings: tuple[Ruling, ...]) -> Iterator[str]:
 
 
 def _of_offer(candidate: Candidate) -> Iterator[str]:
-    """Yield what the seller's prices do not say, and how the size of an instance is known."""
-    offer = candidate.offer
+    """Yield which checkpoint it is, what prices do not say, how an instance's size is known."""
+    offer, model = candidate.offer, candidate.model.name
+    if isinstance(offer, TokenOffer | DedicatedOffer) and checkpoint_of(candidate):
+        yield f"it serves {offer.listed_as}, one of several checkpoints of {model}"
     yield from (c.value for c in candidate.provider.caveats)
     if isinstance(offer, HourlyOffer | DedicatedOffer | OwnedOffer) and offer.num_chips:
         num = offer.num_chips
