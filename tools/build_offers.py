@@ -337,24 +337,38 @@ def _agrees(price: Price, entry: Mapping[str, object]) -> bool:
     return all(entry.get(name) == value for name, value in price.figures.items())
 
 
-def doubt(prices: Sequence[Price], editions: Mapping[str, Edition]) -> str:
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why an offer may be gone, and the first day on which a list says so."""
+
+    why: str
+    since: date
+
+    def lines(self) -> list[str]:
+        """Return the lines of an offer."""
+        return [f"doubtful: {scalar(self.why)}", f"doubtful_from: {self.since}"]
+
+
+def doubt(prices: Sequence[Price], editions: Mapping[str, Edition]) -> Doubt | None:
     """Return why an offer may be gone: a list flags it, or only one that keeps the ended has it.
 
     `editions` are the lists that have anything of the seller, by URL. A list that cites a page for
     the row is believed where no list that lacks the row is newer.
     """
-    flagged = [p.edition.shown for p in prices if p.is_gone]
+    flagged = [p.edition for p in prices if p.is_gone]
     if flagged:
-        return f"{flagged[0]} flags it as deprecated and gives no day"
+        why = f"{flagged[0].shown} flags it as deprecated and gives no day"
+        return Doubt(why, flagged[0].checked_on)
     seen = {p.edition.url: p.edition for p in prices}
     lacking = [e for url, e in editions.items() if url not in seen]
     others = [e.shown for e in lacking]
     newest = max((e.checked_on for e in lacking), default=date.min)
     is_fresh = any(p.since or (p.is_paged and p.edition.checked_on > newest) for p in prices)
     if len(seen) > 1 or not others or is_fresh or not all(e.keeps_ended for e in seen.values()):
-        return ""
+        return None
     only = next(iter(seen.values()))
-    return f"only in {only.title}, which keeps what is gone; not in {', '.join(others)}"
+    why = f"only in {only.title}, which keeps what is gone; not in {', '.join(others)}"
+    return Doubt(why, min(e.checked_on for e in lacking))
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,12 +436,15 @@ def _add_prices(old: Appender, place: int, prices: Sequence[Price], draft: Draft
         old.add_to_list(("offers", place, "prices"), lines)
 
 
-def _add_doubt(old: Appender, place: int, doubtful: str, draft: Draft) -> None:
+def _add_doubt(old: Appender, place: int, found: Doubt | None, draft: Draft) -> None:
     """Add why an offer may be gone, where nobody dates its end and nothing is said of it yet."""
     data: Any = old.document.data
     raw = data["offers"][place]
-    if doubtful and "deprecated_on" not in raw and "doubtful" not in raw:
-        old.add_to_mapping(("offers", place), [f"doubtful: {scalar(doubtful)}"])
+    if found is None or "deprecated_on" in raw or "doubtful_from" in raw:
+        return
+    if raw.get("doubtful") in (None, found.why):
+        new = [line for line in found.lines() if line.partition(":")[0] not in raw]
+        old.add_to_mapping(("offers", place), new)
         draft.num_doubts += 1
 
 
@@ -435,7 +452,7 @@ def _checked_on(entry: Json, sources: Json) -> date:
     return Period.parse(entry.get("as_of") or sources[entry["source"]]["retrieved"]).end
 
 
-def _offer(name: str, prices: Sequence[Price], draft: Draft, doubtful: str) -> list[str]:
+def _offer(name: str, prices: Sequence[Price], draft: Draft, doubtful: Doubt | None) -> list[str]:
     """Return the lines of a new offer."""
     lines = lines_of([p for p in prices if not p.is_gone])
     best = lines[0].last
@@ -446,7 +463,7 @@ def _offer(name: str, prices: Sequence[Price], draft: Draft, doubtful: str) -> l
         "served_precision": (best, told and told.removeprefix("nv")),
     }
     block = [f"- name: {name}", "  kind: token"]
-    block += [f"  doubtful: {scalar(doubtful)}"] if doubtful else []
+    block += [f"  {line}" for line in doubtful.lines()] if doubtful else []
     block += [f"  listed_as: {scalar(best.listed_as)}", f"  model: {best.model}"]
     for key, (price, value) in facts.items():
         if price and value:

@@ -308,7 +308,9 @@ class TestARecordThatIsThere:
         (offers / "groq.yaml").write_text(HAND, encoding="utf-8")
         file = table(tmp_path, gone, old)
         assert BUILD.build(file, offers, FACTS, write=True).added["groq"] == BUILD.Added(0, 0, 1)
-        assert "flags it as deprecated" in offer(tmp_path, "groq/big").doubtful
+        doubted = offer(tmp_path, "groq/big")
+        assert "flags it as deprecated" in doubted.doubtful
+        assert str(doubted.doubtful_from) == "2026-08-18"
         assert not offer(tmp_path, "groq/gone").doubtful
         assert not BUILD.build(file, offers, FACTS, write=True).added["groq"]
 

@@ -391,3 +391,11 @@ def test_a_discount_is_of_the_prices_that_it_may_have_met() -> None:
     assert [p.in_batch().cached_input_usd_per_mtok for p in found] == [None, 0.5, None]
     assert "said of the seller" in told.prices[1].note
     assert not told.prices[2].note
+
+
+def test_a_doubt_counts_from_the_first_day_on_which_somebody_has_it() -> None:
+    sold = offer(prices=[price(4, valid_from="2026-01-01")])
+    doubted = replace(sold, doubtful="in no list", doubtful_from=period("2026-08-18"))
+    assert [doubted.is_listed_on(date(2026, 8, day)) for day in (17, 18)] == [True, None]
+    assert doubted.doubt_on(date(2026, 8, 17)) == ""
+    assert replace(doubted, doubtful_from=None).doubt_on(date(2026, 1, 1)) == "in no list"

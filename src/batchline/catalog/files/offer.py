@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 from batchline.catalog.files.base import (
     Citation,
     Counts,
+    Day,
     Days,
     Entry,
     Quantities,
@@ -161,6 +162,7 @@ class OfferBlock(File):
     capabilities: tuple[CapabilityEntry, ...] = ()
     features: tuple[FeatureEntry, ...] = ()
     doubtful: str = ""
+    doubtful_from: Day | None = None
 
     @model_validator(mode="after")
     def _life_in_order(self) -> Self:
@@ -292,6 +294,7 @@ class _Common(TypedDict):
     capabilities: tuple[Sourced[Capability], ...]
     features: tuple[Sourced[Feature], ...]
     doubtful: str
+    doubtful_from: Period | None
 
 
 def _common(block: OfferBlock, provider: str, r: Resolver) -> _Common:
@@ -305,6 +308,7 @@ def _common(block: OfferBlock, provider: str, r: Resolver) -> _Common:
         "capabilities": _capabilities(block.capabilities, r),
         "features": _features(block.features, r),
         "doubtful": block.doubtful,
+        "doubtful_from": block.doubtful_from,
     }
 
 

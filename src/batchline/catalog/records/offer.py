@@ -189,7 +189,8 @@ class ServiceRate:
 class Offer:
     """What every offer has. Its id is `provider/name`.
 
-    `doubtful` says why it may be gone, or not be sold as listed, although no source dates it.
+    `doubtful` says why it may be gone, or not be sold as listed, although no source dates it;
+    `doubtful_from` is the first day on which that is said, None where it always is.
     """
 
     kind: ClassVar[OfferKind]
@@ -203,6 +204,11 @@ class Offer:
     capabilities: tuple[Sourced[Capability], ...] = ()
     features: tuple[Sourced[Feature], ...] = ()
     doubtful: str = ""
+    doubtful_from: Period | None = None
+
+    def doubt_on(self, day: date) -> str:
+        """Return why it may be gone on `day`; empty where nothing says so yet."""
+        return self.doubtful if not self.doubtful_from or day >= self.doubtful_from.start else ""
 
     def is_listed_on(self, day: date) -> bool | None:
         """Return whether the offer could be bought on `day`; None where no source tells.
@@ -217,7 +223,7 @@ class Offer:
         if self.listed_from and day < self.listed_from.value.start:
             return False
         seen = [p.valid_from for p in self._prices() if p.valid_from]
-        if self.doubtful:
+        if self.doubt_on(day):
             return None
         first = [self.listed_from.value] if self.listed_from else seen
         return True if any(day >= period.end for period in first) else None
