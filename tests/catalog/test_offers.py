@@ -399,3 +399,22 @@ def test_a_doubt_counts_from_the_first_day_on_which_somebody_has_it() -> None:
     assert [doubted.is_listed_on(date(2026, 8, day)) for day in (17, 18)] == [True, None]
     assert doubted.doubt_on(date(2026, 8, 17)) == ""
     assert replace(doubted, doubtful_from=None).doubt_on(date(2026, 1, 1)) == "in no list"
+
+
+def test_a_cached_price_is_not_lost_to_a_newer_list_that_tells_none() -> None:
+    def told(cached: float | None, paid: float, as_of: str) -> Sourced[TokenPrice]:
+        stated = price(4, as_of=as_of)
+        new = replace(stated.value, cached_input_usd_per_mtok=cached, input_usd_per_mtok=paid)
+        return replace(stated, value=new)
+
+    newest, agrees, differs = (
+        told(None, 1, "2026-10"),
+        told(0.1, 1, "2026-08"),
+        told(0.2, 2, "2026-09"),
+    )
+    found = offer(prices=[newest, agrees, differs]).price_on(date(2026, 11, 24))
+    assert found is not None
+    assert (found.value, found.as_of, found.note) == (agrees.value, newest.as_of, "cached input: A")
+    alone = offer(prices=[newest, differs]).price_on(date(2026, 11, 24))
+    assert alone is not None
+    assert alone.value == newest.value

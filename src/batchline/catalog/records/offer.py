@@ -252,6 +252,23 @@ def _valid(
     return replace(best, alternatives=(*best.alternatives, *others))
 
 
+def _with_cached(price: Sourced[TokenPrice]) -> Sourced[TokenPrice]:
+    """Return a price with the cached one of another source that agrees with the rest of it."""
+    best = price.value
+    if best.cached_input_usd_per_mtok is not None:
+        return price
+    for other in price.alternatives:
+        cached = other.value.cached_input_usd_per_mtok
+        bare = replace(
+            other.value, cached_input_usd_per_mtok=None, batch_cached_input_usd_per_mtok=None
+        )
+        if cached is not None and bare == best:
+            note = f"cached input: {other.source.title}"
+            note = f"{price.note}; {note}" if price.note else note
+            return replace(price, value=other.value, note=note)
+    return price
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenOffer(Offer):
     """A model served per token. `model` is a catalog id, None where the catalog lacks it."""
@@ -267,8 +284,12 @@ class TokenOffer(Offer):
     rates: tuple[Sourced[ServiceRate], ...] = ()
 
     def price_on(self, day: date, max_age: timedelta | None = None) -> Sourced[TokenPrice] | None:
-        """Return the price that counts on `day`, None where none is known."""
-        return _valid(self.prices, day, max_age)
+        """Return the price that counts on `day`, None where none is known.
+
+        Where it tells nothing of cached input, and a source with the same prices does, it is that.
+        """
+        best = _valid(self.prices, day, max_age)
+        return None if best is None else _with_cached(best)
 
     def _prices(self) -> Iterable[Sourced[object]]:
         return self.prices
