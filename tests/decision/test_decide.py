@@ -163,7 +163,7 @@ def test_a_service_nobody_measured_is_open_where_latency_matters(market: Market)
     not_asked = decide(workload(traffic(0.2)), market, policy())
     assert rules(asked)["tokens/llama"] == ["speed-known"]
     assert asked.exit_code == 3
-    assert "tokens/llama" in asked.answer
+    assert "settle tokens/llama first, at $0.600/M output, 0.50 times as much." in asked.answer
     assert ids(not_asked)[0] == "tokens/llama"
     assert not_asked.exit_code == 0
 
