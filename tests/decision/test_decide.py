@@ -117,6 +117,10 @@ def test_what_a_price_does_not_say_is_a_caveat_of_each_offer(market: Market) -> 
     found = {o.deployment.offer: o.caveats for o in decide(workload(), market, policy()).options}
     assert found["chips/h100"][:2] == ("a median of a day", f"instances of 1: {note}")
     assert not any(said_of in found["tokens/llama"] for said_of in found["chips/h100"][:2])
+    unpriced = chip_offer("chips", prices=())
+    market.sell("chips", unpriced, caveats=(said("a median of a day"),))
+    (open_way,) = decide(workload(), market, policy()).unknown
+    assert open_way.caveats == ("a median of a day",)
 
 
 @pytest.mark.parametrize("kind", ["Thinking", "Instruct"])

@@ -111,6 +111,7 @@ def _consider(
             usd_per_request=attempt.usd_per_request,
             price=price_of(candidate, setting.ask),
             settled=tuple(r for r in everything if r.status is Status.KEPT),
+            caveats=tuple(_of_offer(candidate)),
         )
     risks = tuple(f"you accept: {r.rule}: {r.fact}" for r in everything if r.is_risk)
     said = (*_unverified(everything), *_of_offer(candidate))
