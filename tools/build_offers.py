@@ -121,6 +121,7 @@ class Facts:
         self.notes: Mapping[str, str] = {s["id"]: s.get("note", "") for s in data["sellers"]}
         self.seller_of = {p: s["id"] for s in data["sellers"] for p in s["spellings"]}
         self.left_out = {p: g["reason"] for g in data["left_out"] for p in g["spellings"]}
+        self.past_pages = {p["page"]: p["reason"] for p in data["past_pages"]}
         self._variants = [(re.compile(v["pattern"]), v["reason"]) for v in data["variants"]]
         self._spellings = _rules(data["spellings"])
         self._names = _rules(data["names"])
@@ -191,25 +192,25 @@ def _price(row: Rows, facts: Facts, known: Known) -> Price | str:
         is_known = provider in facts.left_out
         return "a seller left out" if is_known else f"a seller not in {FACTS.name}"
     reason = facts.variant(model_id)
-    edition, model = facts.edition(row), facts.model(model_id, known)
+    listed_as = model_id.removeprefix(f"{provider}/")
+    edition, model = facts.edition(row), facts.model(listed_as, known)
     if reason or edition is None or model is None:
         return reason or ("no date" if edition is None else "a model not in the catalog")
     figures = _figures(row)
     if isinstance(figures, str):
         return figures
-    is_ours = model_id.startswith(f"{provider}/")
     page = f"from {row['note']}" if re.match(r"https://[!-~]{1,100}$", row["note"]) else ""
     notes = (facts.notes[facts.seller_of[provider]], page)
     return Price(
         edition=edition,
-        listed_as=model_id.removeprefix(f"{provider}/"),
-        row=model_id if is_ours else f"{provider} {model_id}",
+        listed_as=listed_as,
+        row=f"{provider} {model_id}" if listed_as == model_id else model_id,
         model=model,
         figures=figures,
         context=int(row["context"]) if row["context"].isdigit() else None,
         since=date.fromisoformat(row["valid_from"][:10]) if row["valid_from"] else None,
         is_gone=row["status"] in ("deprecated", "removed", "retired"),
-        is_paged=bool(page),
+        is_paged=bool(page) and row["note"] not in facts.past_pages,
         note="; ".join(note for note in notes if note),
     )
 
@@ -293,6 +294,7 @@ class Draft:
     cited: dict[str, Edition]
     blocks: list[list[str]]
     num_prices: int = 0
+    num_doubts: int = 0
 
     def source(self, edition: Edition) -> str:
         """Return the id under which the record cites a list."""
@@ -335,25 +337,55 @@ def _agrees(price: Price, entry: Mapping[str, object]) -> bool:
     return all(entry.get(name) == value for name, value in price.figures.items())
 
 
-def doubt(prices: Sequence[Price], editions: Mapping[str, Edition]) -> str:
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why an offer may be gone, and the first day on which a list says so."""
+
+    why: str
+    since: date
+
+    def lines(self) -> list[str]:
+        """Return the lines of an offer."""
+        return [f"doubtful: {scalar(self.why)}", f"doubtful_from: {self.since}"]
+
+
+def doubt(prices: Sequence[Price], editions: Mapping[str, Edition]) -> Doubt | None:
     """Return why an offer may be gone: a list flags it, or only one that keeps the ended has it.
 
-    `editions` are the lists that have anything of the seller, by URL.
+    `editions` are the lists that have anything of the seller, by URL. A list that cites a page for
+    the row is believed where no list that lacks the row is newer.
     """
-    flagged = [p.edition.shown for p in prices if p.is_gone]
+    flagged = [p.edition for p in prices if p.is_gone]
     if flagged:
-        return f"{flagged[0]} flags it as deprecated and gives no day"
+        why = f"{flagged[0].shown} flags it as deprecated and gives no day"
+        return Doubt(why, flagged[0].checked_on)
     seen = {p.edition.url: p.edition for p in prices}
-    others = [e.shown for url, e in editions.items() if url not in seen]
-    is_fresh = any(p.since or p.is_paged for p in prices)
+    lacking = [e for url, e in editions.items() if url not in seen]
+    others = [e.shown for e in lacking]
+    newest = max((e.checked_on for e in lacking), default=date.min)
+    is_fresh = any(p.since or (p.is_paged and p.edition.checked_on > newest) for p in prices)
     if len(seen) > 1 or not others or is_fresh or not all(e.keeps_ended for e in seen.values()):
-        return ""
+        return None
     only = next(iter(seen.values()))
-    return f"only in {only.title}, which keeps what is gone; not in {', '.join(others)}"
+    why = f"only in {only.title}, which keeps what is gone; not in {', '.join(others)}"
+    return Doubt(why, min(e.checked_on for e in lacking))
 
 
-def merged(base: Base, prices: Sequence[Price], facts: Facts) -> tuple[str, int, int]:
-    """Return a record's text with prices added, and how many prices and offers are new.
+@dataclass(frozen=True, slots=True)
+class Added:
+    """How many prices, offers and doubts of offers that were there are new in a record."""
+
+    num_prices: int
+    num_offers: int
+    num_doubts: int
+
+    def __bool__(self) -> bool:
+        """Return whether anything is new."""
+        return bool(self.num_prices or self.num_offers or self.num_doubts)
+
+
+def merged(base: Base, prices: Sequence[Price], facts: Facts) -> tuple[str, Added]:
+    """Return a record's text with prices added, and what is new in it.
 
     Raises:
         CatalogError: the record is wrong, or would be larger than a record may be.
@@ -368,8 +400,10 @@ def merged(base: Base, prices: Sequence[Price], facts: Facts) -> tuple[str, int,
     draft = Draft({s["url"]: i for i, s in data["sources"].items() if "url" in s}, {}, [])
     places = {facts.key(o["listed_as"]): i for i, o in _tokens(data)}
     if old is not None:
-        for key in (k for k in live if k in places):
-            _add_prices(old, places[key], live[key], draft)
+        for key in (k for k in groups if k in places):
+            if key in live:
+                _add_prices(old, places[key], live[key], draft)
+            _add_doubt(old, places[key], doubt(groups[key], editions), draft)
     names = [raw["name"] for raw in data["offers"]]
     for key in (k for k in live if k not in places):
         name = offer_name(key, names)
@@ -380,7 +414,7 @@ def merged(base: Base, prices: Sequence[Price], facts: Facts) -> tuple[str, int,
         raise CatalogError(f"{base.place}: would be larger than 1 MiB")
     if text:
         base.record(text)
-    return text, draft.num_prices, len(draft.blocks)
+    return text, Added(draft.num_prices, len(draft.blocks), draft.num_doubts)
 
 
 def _tokens(data: Json) -> Iterator[tuple[int, Json]]:
@@ -402,11 +436,23 @@ def _add_prices(old: Appender, place: int, prices: Sequence[Price], draft: Draft
         old.add_to_list(("offers", place, "prices"), lines)
 
 
+def _add_doubt(old: Appender, place: int, found: Doubt | None, draft: Draft) -> None:
+    """Add why an offer may be gone, where nobody dates its end and nothing is said of it yet."""
+    data: Any = old.document.data
+    raw = data["offers"][place]
+    if found is None or "deprecated_on" in raw or "doubtful_from" in raw:
+        return
+    if raw.get("doubtful") in (None, found.why):
+        new = [line for line in found.lines() if line.partition(":")[0] not in raw]
+        old.add_to_mapping(("offers", place), new)
+        draft.num_doubts += 1
+
+
 def _checked_on(entry: Json, sources: Json) -> date:
     return Period.parse(entry.get("as_of") or sources[entry["source"]]["retrieved"]).end
 
 
-def _offer(name: str, prices: Sequence[Price], draft: Draft, doubtful: str) -> list[str]:
+def _offer(name: str, prices: Sequence[Price], draft: Draft, doubtful: Doubt | None) -> list[str]:
     """Return the lines of a new offer."""
     lines = lines_of([p for p in prices if not p.is_gone])
     best = lines[0].last
@@ -417,7 +463,7 @@ def _offer(name: str, prices: Sequence[Price], draft: Draft, doubtful: str) -> l
         "served_precision": (best, told and told.removeprefix("nv")),
     }
     block = [f"- name: {name}", "  kind: token"]
-    block += [f"  doubtful: {scalar(doubtful)}"] if doubtful else []
+    block += [f"  {line}" for line in doubtful.lines()] if doubtful else []
     block += [f"  listed_as: {scalar(best.listed_as)}", f"  model: {best.model}"]
     for key, (price, value) in facts.items():
         if price and value:
@@ -434,7 +480,7 @@ def _text(base: Base, old: Appender | None, draft: Draft) -> str:
         lines = [f"name: {scalar(base.name)}", "sources:", *(f"  {line}" for line in sources)]
         lines += ["offers:", *(f"  {line}" for line in offers)]
         return "\n".join(lines) + "\n" if offers else ""
-    if not draft.num_prices:
+    if not (draft.num_prices or draft.num_doubts):
         return base.text or ""
     if offers:
         old.add_to_list(("offers",), offers)
@@ -445,22 +491,21 @@ def _text(base: Base, old: Appender | None, draft: Draft) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run did: prices and new offers by seller, rows skipped by reason."""
+    """What a run did: what is new by seller, rows skipped by reason."""
 
-    added: Mapping[str, tuple[int, int]]
+    added: Mapping[str, Added]
     skipped: Counter[str]
 
 
 def build(data: Path, into: Path, facts: Facts, *, write: bool) -> Report:
     """Add the rows of a table to the records of a folder, and return what was or would be added."""
     found, skipped = prices_of(_rows(data), facts, Known.of(Catalog()))
-    added: dict[str, tuple[int, int]] = {}
+    added: dict[str, Added] = {}
     for seller, prices in found.items():
         file = into / f"{seller}.yaml"
         old = file.read_text(encoding="utf-8") if file.exists() else None
         base = Base(provider=seller, name=facts.sellers[seller], place=str(file), text=old)
-        text, num_prices, num_offers = merged(base, prices, facts)
-        added[seller] = num_prices, num_offers
+        text, added[seller] = merged(base, prices, facts)
         if write and text and text != old:
             file.write_text(text, encoding="utf-8")
     return Report(added, skipped)
@@ -490,11 +535,12 @@ def main(arguments: list[str] | None = None) -> int:
     except (BatchlineError, OSError) as exc:
         sys.stderr.write(f"{exc}\n")
         return 2
-    for seller, (num_prices, num_offers) in report.added.items():
-        sys.stdout.write(f"{seller:16}{num_prices:5} prices{num_offers:5} new offers\n")
+    for seller, new in report.added.items():
+        counts = f"{new.num_prices:5} prices{new.num_offers:5} new offers{new.num_doubts:5} doubts"
+        sys.stdout.write(f"{seller:16}{counts}\n")
     for reason, count in report.skipped.most_common():
         sys.stdout.write(f"skipped {count:5}: {reason}\n")
-    return 1 if options.check and any(n for n, _ in report.added.values()) else 0
+    return 1 if options.check and any(report.added.values()) else 0
 
 
 if __name__ == "__main__":

@@ -121,6 +121,12 @@ def test_a_row_becomes_an_offer_that_cites_the_package_and_its_date(tmp_path: Pa
     assert (str(price.as_of), price.source.interest.name) == ("2026-10", "INDEPENDENT")
 
 
+def test_a_name_is_read_without_the_seller_that_a_list_puts_before_it(tmp_path: Path) -> None:
+    made = built(tmp_path, row(LITELLM, "deepinfra", "deepinfra/google/gemma-3-12b-it", "0.05 0.1"))
+    found = offer(made, "deepinfra/gemma-3-12b-it")
+    assert (found.model, found.listed_as) == ("gemma-3-12b", "google/gemma-3-12b-it")
+
+
 def test_the_month_of_retrieval_is_no_later_than_the_retrieval(tmp_path: Path) -> None:
     made = built(tmp_path, row(GENAI, "novita", "qwen/qwen3-32b", "0.1 0.45"))
     price = offer(made, "novita/qwen3-32b").prices[0]
@@ -180,6 +186,10 @@ def test_of_two_prices_for_one_day_the_dearer_one_counts(tmp_path: Path) -> None
         (row(GENAI, "openrouter", "qwen/qwen3-32b:free", "1 2"), "a free, batch or other variant"),
         (row(GENAI, "aws", "eu.deepseek.v3.2", "1 2"), "the price of one region"),
         (row(GENAI, "mistral", "mistral-large", "1 2"), "a name that moves from model to model"),
+        (
+            row(LITELLM, "vertex_ai", "llama-4-scout-17b-128e-instruct-maas", "1 2"),
+            "a name of no model, Scout has 16 experts and Maverick 128",
+        ),
         (row({**GENAI, "data_date": ""}, "novita", "qwen/qwen3-32b", "1 2"), "no date"),
     ],
 )
@@ -198,6 +208,13 @@ def test_a_row_that_cannot_be_taken_is_counted_with_the_reason(
         ("databricks-meta-llama-3-1-8b-instruct", "llama-3.1-8b"),
         ("Meta-Llama-3_3-70B-Instruct", "llama-3.3-70b"),
         ("deepseek.v3.2", "deepseek-v3.2"),
+        ("deepseek.v3-v1:0", "deepseek-v3"),
+        ("google/gemma-3-12b-it", "gemma-3-12b"),
+        ("@cf/google/gemma-4-26b-a4b-it", "gemma-4-26b-a4b"),
+        ("openai-gpt-oss-120b", "gpt-oss-120b"),
+        ("nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B", "nemotron-3-ultra-550b-a55b"),
+        ("deepseek/deepseek-chat-v3.1", "deepseek-v3"),
+        ("deepseek/deepseek-v3.1-terminus", None),
         ("qwen/qwen3-embedding-8b", None),
         ("nousresearch/hermes-2-pro-llama-3-8b", None),
     ],
@@ -225,6 +242,30 @@ def test_what_only_a_list_that_keeps_the_ended_has_is_doubtful(tmp_path: Path) -
     )
     assert offer(made, "novita/qwen3-32b").doubtful.startswith("only in litellm 1.106.2")
     assert not offer(made, "novita/qwen3-8b").doubtful
+
+
+PAGE = "https://novita.ai/pricing"
+
+
+@pytest.mark.parametrize(
+    ("listed", "lacking", "page", "is_doubtful"),
+    [
+        (LITELLM, MODELS_DEV, PAGE, False),
+        (LITELLM, GENAI, PAGE, True),
+        (LITELLM, MODELS_DEV, "https://nebius.com/prices", True),
+        (MODELS_DEV, GENAI, "", False),
+    ],
+    ids=["newer than the other list", "older", "a page of the past", "keeps nothing that ended"],
+)
+def test_a_page_without_a_date_counts_where_no_list_that_lacks_the_model_is_newer(
+    tmp_path: Path, listed: dict[str, str], lacking: dict[str, str], page: str, is_doubtful: bool
+) -> None:
+    made = built(
+        tmp_path,
+        row(listed, "novita", "qwen/qwen3-32b", "0.1 0.45", note=page),
+        row(lacking, "novita", "qwen/qwen3-8b", "0.1 0.4"),
+    )
+    assert bool(offer(made, "novita/qwen3-32b").doubtful) is is_doubtful
 
 
 class TestARecordThatIsThere:
@@ -258,6 +299,20 @@ class TestARecordThatIsThere:
         assert [p.source.title for p in prices] == ["Groq docs", "genai-prices 0.2.3"]
         assert offer(tmp_path, "groq/gone").prices == ()
         assert offer(tmp_path, "groq/qwen3-32b").model == "qwen3-32b"
+
+    def test_gets_the_doubts_too_but_not_where_an_end_is_dated(self, tmp_path: Path) -> None:
+        gone = row(MODELS_DEV, "groq", "openai/gpt-oss-120b", "0.15 0.6", status="deprecated")
+        old = row(MODELS_DEV, "groq", "llama3-8b-8192", "0.05 0.08", status="deprecated")
+        offers = tmp_path / "offers"
+        offers.mkdir()
+        (offers / "groq.yaml").write_text(HAND, encoding="utf-8")
+        file = table(tmp_path, gone, old)
+        assert BUILD.build(file, offers, FACTS, write=True).added["groq"] == BUILD.Added(0, 0, 1)
+        doubted = offer(tmp_path, "groq/big")
+        assert "flags it as deprecated" in doubted.doubtful
+        assert str(doubted.doubtful_from) == "2026-08-18"
+        assert not offer(tmp_path, "groq/gone").doubtful
+        assert not BUILD.build(file, offers, FACTS, write=True).added["groq"]
 
     def test_does_not_change_a_second_time(self, tmp_path: Path) -> None:
         first = self.text(tmp_path)
@@ -293,4 +348,4 @@ def test_every_seller_of_the_table_is_named_or_left_out_with_a_reason() -> None:
 @needs_table
 def test_the_built_in_offers_are_what_the_script_leaves_unchanged() -> None:
     report = BUILD.build(TABLE, BUILT_IN / "offers", FACTS, write=False)
-    assert {seller: n for seller, n in report.added.items() if n != (0, 0)} == {}
+    assert {seller: new for seller, new in report.added.items() if new} == {}

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -6,8 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchline.catalog import Catalog
-from batchline.catalog.records import HourlyOffer, HourlyPrice, TokenOffer, TokenPrice
+from batchline.catalog.files.batch import with_batch
+from batchline.catalog.records import (
+    BatchDiscount,
+    DedicatedOffer,
+    HourlyOffer,
+    HourlyPrice,
+    TokenOffer,
+    TokenPrice,
+)
 from batchline.catalog.records.claim import Listing
+from batchline.catalog.refresh import Known
 from batchline.provenance import Grade, Interest, Period, Source, Sourced
 
 GUIDE_DAY = date(2026, 4, 28)
@@ -310,3 +320,101 @@ def test_an_offer_never_ends_before_it_begins(built_in: Catalog) -> None:
     for found in built_in.offers():
         if found.listed_from and found.deprecated_on:
             assert found.listed_from.value.start <= found.deprecated_on.value.end, found.id
+
+
+def test_an_offer_without_a_model_is_of_none_that_the_catalog_has(built_in: Catalog) -> None:
+    known = Known.of(built_in)
+    unnamed = [
+        o
+        for o in built_in.offers()
+        if isinstance(o, TokenOffer | DedicatedOffer)
+        and o.model is None
+        and not getattr(o, "any_model", False)
+    ]
+    assert unnamed
+    assert {o.id: known.model([o.listed_as]) for o in unnamed if known.model([o.listed_as])} == {}
+
+
+def test_an_example_in_documents_is_as_old_as_the_option_it_shows(built_in: Catalog) -> None:
+    """Its file is kept in a repository whose last commit says nothing of the example."""
+    for offer_id in ("lambda/b200-sxm-x8", "nebius/b200-sxm-x8"):
+        found = built_in.offer(offer_id)
+        assert isinstance(found, HourlyOffer)
+        example = next(p for p in found.prices if p.source.title.startswith("dstack docs"))
+        assert str(example.as_of) == "2025-08"
+        assert found.checked_on() == date(2026, 1, 31)
+
+
+def test_crusoe_rents_its_sxm_chips_by_eight(built_in: Catalog) -> None:
+    found = {
+        o.id: o.num_chips.value
+        for o in built_in.provider("crusoe").offers
+        if isinstance(o, HourlyOffer)
+    }
+    assert found == {
+        "crusoe/h200-sxm-x8": 8,
+        "crusoe/h100-sxm-x8": 8,
+        "crusoe/a100-sxm-80gb-x8": 8,
+        "crusoe/a100-pcie-80gb-x1": 1,
+    }
+
+
+@pytest.mark.parametrize("seller", ["bedrock", "fireworks", "groq"])
+def test_a_seller_s_batch_discount_is_in_each_of_its_prices(built_in: Catalog, seller: str) -> None:
+    found = built_in.provider(seller)
+    assert found.batch is not None
+    without = {f"{seller}/{name}" for name in found.batch.value.offers_without}
+    offers = [o for o in found.offers if isinstance(o, TokenOffer)]
+    assert without <= {o.id for o in offers}
+    prices = [(o.id, o.price_on(date(2026, 11, 24))) for o in offers]
+    assert {p.value.batch_discount_ratio for i, p in prices if p and i not in without} == {0.5}
+    assert {p.value.batch_discount_ratio for i, p in prices if p and i in without} <= {None}
+
+
+def test_up_to_half_is_no_discount(built_in: Catalog) -> None:
+    offers = [o for o in built_in.provider("together").offers if isinstance(o, TokenOffer)]
+    assert {p.value.batch_discount_ratio for o in offers for p in o.prices} == {None}
+
+
+def test_a_discount_is_of_the_prices_that_it_may_have_met() -> None:
+    batch = Sourced(
+        BatchDiscount(batch_discount_ratio=0.5, stacks_with_caching=False),
+        source(),
+        valid_from=period("2026-05-08"),
+    )
+    cached = replace(price(4), value=replace(price(4).value, cached_input_usd_per_mtok=0.9))
+    own = replace(price(4), value=replace(price(4).value, batch_discount_ratio=0.2))
+    told = with_batch(offer(prices=[price(4, valid_to="2026-04"), cached, own]), batch)
+    assert isinstance(told, TokenOffer)
+    found = [p.value for p in told.prices]
+    assert [p.batch_discount_ratio for p in found] == [None, 0.5, 0.2]
+    assert [p.in_batch().cached_input_usd_per_mtok for p in found] == [None, 0.5, None]
+    assert "said of the seller" in told.prices[1].note
+    assert not told.prices[2].note
+
+
+def test_a_doubt_counts_from_the_first_day_on_which_somebody_has_it() -> None:
+    sold = offer(prices=[price(4, valid_from="2026-01-01")])
+    doubted = replace(sold, doubtful="in no list", doubtful_from=period("2026-08-18"))
+    assert [doubted.is_listed_on(date(2026, 8, day)) for day in (17, 18)] == [True, None]
+    assert doubted.doubt_on(date(2026, 8, 17)) == ""
+    assert replace(doubted, doubtful_from=None).doubt_on(date(2026, 1, 1)) == "in no list"
+
+
+def test_a_cached_price_is_not_lost_to_a_newer_list_that_tells_none() -> None:
+    def told(cached: float | None, paid: float, as_of: str) -> Sourced[TokenPrice]:
+        stated = price(4, as_of=as_of)
+        new = replace(stated.value, cached_input_usd_per_mtok=cached, input_usd_per_mtok=paid)
+        return replace(stated, value=new)
+
+    newest, agrees, differs = (
+        told(None, 1, "2026-10"),
+        told(0.1, 1, "2026-08"),
+        told(0.2, 2, "2026-09"),
+    )
+    found = offer(prices=[newest, agrees, differs]).price_on(date(2026, 11, 24))
+    assert found is not None
+    assert (found.value, found.as_of, found.note) == (agrees.value, newest.as_of, "cached input: A")
+    alone = offer(prices=[newest, differs]).price_on(date(2026, 11, 24))
+    assert alone is not None
+    assert alone.value == newest.value

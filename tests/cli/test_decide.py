@@ -262,7 +262,7 @@ def test_compare_shows_two_side_by_side(decide: Decide, capsys: pytest.CaptureFi
     ("arguments", "said"),
     [
         (("--accept-unknown", "speed"), "unknown rule 'speed': did you mean speed-known"),
-        (("--accept-unknown", "zzzz"), "expected one of listed, chip-available"),
+        (("--accept-unknown", "zzzz"), "expected one of listed, checkpoint"),
         (("--trust", "guid"), "did you mean guide"),
         (("--as-of", "soon"), "--as-of: found 'soon'"),
         (("--max-price-age", "a year"), "--max-price-age: found 'a year'"),

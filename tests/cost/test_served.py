@@ -1,12 +1,15 @@
 """Labels of cost, and the four histogram cases of the worked example; see docs/methods/cost.md."""
 
 import math
+from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchline.catalog.records import TokenPrice
+from batchline.catalog import Catalog
+from batchline.catalog.records import TokenOffer, TokenPrice
 from batchline.cost import (
     RateCurve,
     Served,
@@ -117,6 +120,23 @@ def test_cached_input_has_its_own_price_and_batch_its_discount() -> None:
     now = token_usd_per_request(price, work)
     assert now == pytest.approx((600 * 1.0 + 400 * 0.25 + 100 * 4.0) / 1e6)
     assert token_usd_per_request(price, work, is_batch=True) == pytest.approx(now / 2)
+
+
+def test_cached_input_of_a_batch_may_cost_what_fresh_input_does() -> None:
+    """Groq: "does not stack with prompt caching: cached input is billed at the halved rate"."""
+    groq = Catalog().offer("groq/gpt-oss-120b")
+    assert isinstance(groq, TokenOffer)
+    price = groq.price_on(date(2026, 11, 24))
+    assert price is not None
+    work = Served(
+        mean_req_per_s=1, mean_input_tokens=3000, mean_cached_tokens=2400, mean_output_tokens=250
+    )
+    cached, fresh, out = 2400 * 0.075, 600 * 0.075, 250 * 0.30
+    batch = token_usd_per_request(price.value, work, is_batch=True)
+    assert batch == pytest.approx((cached + fresh + out) / 1e6)
+    stacked = replace(price.value, batch_cached_input_usd_per_mtok=None)
+    halved = (cached / 2 + fresh + out) / 1e6
+    assert token_usd_per_request(stacked, work, is_batch=True) == pytest.approx(halved)
 
 
 def test_without_a_cached_price_cached_input_costs_what_input_costs() -> None:

@@ -107,6 +107,46 @@ def test_a_price_nobody_can_beat_gives_never(market: Market) -> None:
     assert {b.quantity: b.verdict for b in decision.break_evens}["concurrency"] == "never"
 
 
+def test_what_a_price_does_not_say_is_a_caveat_of_each_offer(market: Market) -> None:
+    note = "the price list is per GPU"
+    market.sell(
+        "chips",
+        chip_offer("chips", num_chips=replace(said(1), note=note)),
+        caveats=(said("a median of a day"),),
+    )
+    found = {o.deployment.offer: o.caveats for o in decide(workload(), market, policy()).options}
+    assert found["chips/h100"][:2] == ("a median of a day", f"instances of 1: {note}")
+    assert not any(said_of in found["tokens/llama"] for said_of in found["chips/h100"][:2])
+    unpriced = chip_offer("chips", prices=())
+    market.sell("chips", unpriced, caveats=(said("a median of a day"),))
+    (open_way,) = decide(workload(), market, policy()).unknown
+    assert open_way.caveats == ("a median of a day",)
+
+
+@pytest.mark.parametrize("kind", ["Thinking", "Instruct"])
+def test_the_checkpoint_that_is_named_wins_though_another_is_cheaper(
+    market: Market, kind: str
+) -> None:
+    for price, seller in ((0.01, "Instruct"), (0.02, "Thinking")):
+        stated = TokenPrice(input_usd_per_mtok=price, output_usd_per_mtok=price)
+        name = f"Qwen/Qwen3-235B-A22B-{seller}-2507"
+        offer = token_offer(
+            seller.lower(), listed_as=name, model="qwen3-235b-a22b", prices=(said(stated),)
+        )
+        market.sell(seller.lower(), offer)
+    named = workload(models=(f"Qwen/Qwen3-235B-A22B-{kind}-2507",))
+    decision = decide(named, market, policy())
+    assert (ids(decision)[0], decision.exit_code) == (f"{kind.lower()}/llama", 0)
+    assert f"it serves Qwen/Qwen3-235B-A22B-{kind}-2507" in decision.options[0].caveats[1]
+    other = {"Thinking": "instruct/llama", "Instruct": "thinking/llama"}[kind]
+    assert rules(decision)[other] == ["checkpoint"]
+    cheaper = [c for c in decision.changes if "another checkpoint, instruct/llama" in c]
+    assert len(cheaper) == (kind == "Thinking")
+    anyone = decide(replace(named, models=("qwen3-235b-a22b",)), market, policy())
+    taken = decide(named, market, policy(accept_unknown=frozenset({"checkpoint"})))
+    assert ids(anyone)[0] == ids(taken)[0] == "instruct/llama"
+
+
 def test_a_tight_limit_turns_the_slow_service_away(market: Market) -> None:
     loose = decide(workload(traffic(0.5, targets=(ttft(1.0),))), market, policy())
     tight = decide(workload(traffic(0.5, targets=(ttft(0.25),))), market, policy())
@@ -127,7 +167,7 @@ def test_a_service_nobody_measured_is_open_where_latency_matters(market: Market)
     not_asked = decide(workload(traffic(0.2)), market, policy())
     assert rules(asked)["tokens/llama"] == ["speed-known"]
     assert asked.exit_code == 3
-    assert "tokens/llama" in asked.answer
+    assert "settle tokens/llama first, at $0.600/M output, 0.50 times as much." in asked.answer
     assert ids(not_asked)[0] == "tokens/llama"
     assert not_asked.exit_code == 0
 

@@ -54,6 +54,55 @@ def put(
     return BY_ID[rule].check(candidate, question)
 
 
+def asked(catalog: Catalog, name: str, offer: Offer) -> Ruling | None:
+    """Return how the rule of checkpoints ends for a workload that names the model so."""
+    model = catalog.model(name)
+    question = replace(ask(catalog), asked_as={model.id: (name,)})
+    seller = Provider(id="a", name="A", offers=(offer,))
+    chip = catalog.chip(offer.chip) if isinstance(offer, HourlyOffer) else None
+    candidate = Candidate(offer=offer, provider=seller, model=model, chip=chip)
+    return BY_ID["checkpoint"].check(candidate, question)
+
+
+QWEN = "Qwen/Qwen3-235B-A22B"
+
+
+@pytest.mark.parametrize(
+    ("name", "listed_as", "expected"),
+    [
+        (f"{QWEN}-Thinking-2507", "qwen/qwen3-235b-a22b-instruct-2507", UNKNOWN),
+        (f"{QWEN}-Thinking-2507", "qwen/qwen3-235b-a22b-thinking-2507", KEPT),
+        (f"{QWEN}-Instruct-2507", "qwen/qwen3-235b-a22b-thinking-2507", UNKNOWN),
+        (f"{QWEN}-Instruct-2507", "qwen.qwen3-235b-a22b-2507-v1:0", KEPT),
+        (f"{QWEN}-Instruct-2507", "qwen3-235b-a22b", UNKNOWN),
+        (QWEN, "qwen3-235b-a22b-instruct-2507", UNKNOWN),
+        (QWEN, "Qwen/Qwen3-235B-A22B-FP8", None),
+        ("qwen3-235b-a22b", "qwen/qwen3-235b-a22b-thinking-2507", None),
+        ("deepseek-ai/DeepSeek-V3.1", "accounts/fireworks/models/deepseek-v3p1", KEPT),
+        ("deepseek-ai/DeepSeek-V3.1", "deepseek-ai/DeepSeek-V3", UNKNOWN),
+        ("deepseek-ai/DeepSeek-V3", "deepseek/deepseek-chat-v3.1", UNKNOWN),
+        ("deepseek-ai/DeepSeek-V3-0324", "deepseek-ai/DeepSeek-V3.1", UNKNOWN),
+        ("deepseek-ai/DeepSeek-R1", "deepseek-ai/DeepSeek-R1-0528", UNKNOWN),
+        ("deepseek-ai/DeepSeek-V3.2-Exp", "deepseek/deepseek-v3.2", UNKNOWN),
+        ("moonshotai/Kimi-K2-Base", "moonshotai/Kimi-K2-Instruct", UNKNOWN),
+        ("meta-llama/Llama-3.1-8B-Instruct", "llama-v3p1-8b-instruct", None),
+    ],
+)
+def test_another_checkpoint_of_the_architecture_is_open(
+    catalog: Catalog, name: str, listed_as: str, expected: Status | None
+) -> None:
+    model = catalog.model(name).id
+    found = asked(catalog, name, token_offer("a", listed_as=listed_as, model=model))
+    assert status(found) is expected
+    if found and expected is UNKNOWN:
+        assert found.fact.startswith("another checkpoint of the same architecture")
+        assert model in found.remedy
+
+
+def test_on_chips_the_asker_brings_the_checkpoint(catalog: Catalog) -> None:
+    assert asked(catalog, f"{QWEN}-Thinking-2507", chip_offer("a")) is None
+
+
 def status(found: Ruling | None) -> Status | None:
     return found.status if found else None
 

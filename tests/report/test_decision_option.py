@@ -154,7 +154,10 @@ def test_a_token_bill_is_filled_in_with_cache_and_batch() -> None:
     )
     batch = traffic(kind="batch")
     mixed = replace(given.question, workload=workload(traffic(), batch))
-    assert "less 50 % on batch requests" in dict(cost_lines(service, mixed))["per request"]
+    assert "less 50 % on batch requests, =" in dict(cost_lines(service, mixed))["per request"]
+    alone = replace(price, value=replace(price.value, batch_cached_input_usd_per_mtok=0.05))
+    apart = dict(cost_lines(replace(service, price=alone), mixed))["per request"]
+    assert "less 50 % on batch requests whose cached input costs $0.05/M, =" in apart
 
 
 def test_a_service_rate_without_ttft_still_renders(market: Market) -> None:

@@ -79,8 +79,8 @@ def monthly_cost(
 def token_usd_per_request(price: TokenPrice, served: Served, *, is_batch: bool = False) -> float:
     """Return what a token service charges for one mean request.
 
-    Cached input is charged at its own price where there is one, else in full; a batch discount
-    applies to batch requests where the provider states one.
+    Cached input is charged at its own price where there is one, else in full; batch requests at
+    the batch price where the provider states one.
 
     >>> from batchline.catalog.records import TokenPrice
     >>> work = Served(mean_req_per_s=1, mean_input_tokens=3000, mean_output_tokens=1000)
@@ -88,14 +88,14 @@ def token_usd_per_request(price: TokenPrice, served: Served, *, is_batch: bool =
     >>> round(token_usd_per_request(price, work), 6)
     0.0024
     """
+    if is_batch:
+        price = price.in_batch()
     cached = price.cached_input_usd_per_mtok
     if cached is None:
         cached = price.input_usd_per_mtok
     fresh_tokens = served.mean_input_tokens - served.mean_cached_tokens
-    usd = (
+    return (
         fresh_tokens * price.input_usd_per_mtok
         + served.mean_cached_tokens * cached
         + served.mean_output_tokens * price.output_usd_per_mtok
     ) / TOKENS_PER_MTOK
-    discount = price.batch_discount_ratio if is_batch else None
-    return usd * (1 - (discount or 0.0))

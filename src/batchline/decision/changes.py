@@ -14,6 +14,8 @@ NUM_SHOWN: Final = 3
 PROBE_S: Final = 600
 """A measurement of ten minutes at the present rate, at most `MAX_PROBES` requests."""
 MAX_PROBES: Final = 600
+FOR_THE_ASKER: Final = frozenset({"spot", "checkpoint"})
+"""Rules that no published fact would settle: what the asker takes."""
 
 
 def changes(
@@ -39,7 +41,8 @@ def changes(
 def deciding(best: Plan, unknown: list[Unknown]) -> list[Unknown]:
     """Return the open offers that would win on price, were their missing facts in their favor.
 
-    Spot chips are left out: how often they can be had is the asker's to state.
+    Spot chips are left out, and other checkpoints: how often chips can be had, and what will do,
+    is the asker's to state.
     """
     limit = best.option.cost.usd_per_request
     found = [
@@ -47,7 +50,7 @@ def deciding(best: Plan, unknown: list[Unknown]) -> list[Unknown]:
         for u in unknown
         if u.usd_per_request is not None
         and u.usd_per_request < limit
-        and all(r.rule != "spot" for r in u.rulings)
+        and FOR_THE_ASKER.isdisjoint(r.rule for r in u.rulings)
     ]
     return sorted(found, key=lambda u: u.usd_per_request or 0.0)
 
@@ -60,20 +63,29 @@ def _cheaper_unknowns(best: Plan, unknown: list[Unknown], setting: Setting) -> I
             f"{u.deployment.id} would cost {usd / price:.2f} times as much and win, if "
             f"{_missing(u)}{_measurement(u, setting)}"
         )
-    spot = [
-        u
+    if spot := _cheapest(unknown, "spot", price):
+        yield (
+            f"spot chips, {spot[0]}, would cost {spot[1] / price:.2f} times as much while they can "
+            "be had: state operations.spot_availability_ratio"
+        )
+    if other := _cheapest(unknown, "checkpoint", price):
+        yield (
+            f"another checkpoint, {other[0]}, would cost {other[1] / price:.2f} times as much: "
+            "--accept-unknown checkpoint if it will do"
+        )
+
+
+def _cheapest(unknown: list[Unknown], rule: str, limit_usd: float) -> tuple[str, float] | None:
+    """Return the cheapest way below a cost per request that a rule leaves open, and its cost."""
+    found = [
+        (u.usd_per_request, u.deployment.id)
         for u in unknown
         if u.usd_per_request is not None
-        and u.usd_per_request < price
-        and any(r.rule == "spot" for r in u.rulings)
+        and u.usd_per_request < limit_usd
+        and any(r.rule == rule for r in u.rulings)
     ]
-    cheapest = min(spot, key=lambda u: u.usd_per_request or 0.0, default=None)
-    if cheapest:
-        yield (
-            f"spot chips, {cheapest.deployment.id}, would cost "
-            f"{(cheapest.usd_per_request or 0.0) / price:.2f} times as much while they can be had: "
-            "state operations.spot_availability_ratio"
-        )
+    usd, name = min(found, default=(0.0, ""))
+    return (name, usd) if name else None
 
 
 def _missing(u: Unknown) -> str:

@@ -102,6 +102,7 @@ def _setting(
         engine=facts.engine(workload.operations.engine),
         trusted=trusted.offers if trusted else frozenset(),
         publisher=trusted.publisher if trusted else "",
+        asked_as=_asked_as(workload, facts),
     )
     rates = [
         r
@@ -118,6 +119,15 @@ def _setting(
         fastest=fastest_service(rates, load.lengths.mean_output_tokens),
         accepted=policy.accept_unknown,
     )
+
+
+def _asked_as(workload: Workload, facts: Facts) -> dict[str, tuple[str, ...]]:
+    """Return the names in the workload by the id of the model they mean."""
+    names: dict[str, tuple[str, ...]] = {}
+    for name in workload.models:
+        model = facts.model(name).id
+        names[model] = (*names.get(model, ()), name)
+    return names
 
 
 def _decision(
@@ -209,7 +219,7 @@ def _answer(plans: list[Plan], unknown: list[Unknown], verdict: Verdict) -> str:
         )
         return (
             f"{text} Not decided: {some} would cost less, if facts that nobody published are in "
-            f"their favor; settle {cheaper[0].deployment.id} first."
+            f"their favor; settle {cheaper[0].deployment.id} first, {_compared(cheaper[0], best)}."
             f"{doubt if odds < LIKELY else ''}"
         )
     if odds < LIKELY and verdict is Verdict.DECIDED:
@@ -222,6 +232,12 @@ def _answer(plans: list[Plan], unknown: list[Unknown], verdict: Verdict) -> str:
             f"{odds:.2f}; measure {two} before choosing."
         )
     return text
+
+
+def _compared(open_way: Unknown, best: Option) -> str:
+    """Return what an open way costs, beside the cheapest that is known to hold."""
+    ratio = (open_way.usd_per_request or 0.0) / best.cost.usd_per_request
+    return f"at {_per_mtok(best.cost.usd_per_mtok_output * ratio)}, {ratio:.2f} times as much"
 
 
 def _odds(plans: list[Plan], offer: str) -> float:
@@ -238,8 +254,12 @@ def _leaders(plans: list[Plan]) -> list[str]:
 
 def _price_words(option: Option) -> str:
     per_token, per_month = option.cost.usd_per_mtok_output, option.cost.usd_per_month
-    digits = f"{per_token:#.3g}" if per_token < 100 else f"{per_token:,.0f}"
-    return f"${digits}/M output, ${per_month:,.0f} per month"
+    return f"{_per_mtok(per_token)}, ${per_month:,.0f} per month"
+
+
+def _per_mtok(usd: float) -> str:
+    digits = f"{usd:#.3g}" if usd < 100 else f"{usd:,.0f}"
+    return f"${digits}/M output"
 
 
 def _no_answer(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from batchline.catalog.records import DedicatedOffer, HourlyOffer, OwnedOffer, TokenOffer
 from batchline.decision.candidates import deployments
 from batchline.decision.hosting import serve_on_chips
 from batchline.decision.records import Rejected, Ruling, Status, Unknown
 from batchline.decision.rules import RULES, Candidate
+from batchline.decision.rules.checkpoint import checkpoint_of
 from batchline.decision.rules.price import price_of
 from batchline.decision.services import serve_from_service
 from batchline.decision.setting import Plan, Setting
@@ -109,9 +111,11 @@ def _consider(
             usd_per_request=attempt.usd_per_request,
             price=price_of(candidate, setting.ask),
             settled=tuple(r for r in everything if r.status is Status.KEPT),
+            caveats=tuple(_of_offer(candidate)),
         )
     risks = tuple(f"you accept: {r.rule}: {r.fact}" for r in everything if r.is_risk)
-    caveats = (*risks, *_unverified(everything), *attempt.plan.option.caveats)
+    said = (*_unverified(everything), *_of_offer(candidate))
+    caveats = (*risks, *said, *attempt.plan.option.caveats)
     option = replace(attempt.plan.option, rulings=everything, caveats=caveats)
     return replace(attempt.plan, option=option)
 
@@ -121,6 +125,18 @@ def _unverified(rulings: tuple[Ruling, ...]) -> Iterator[str]:
     for r in rulings:
         if r.rule in {"rate-limit", "price-age"} and r.remedy:
             yield f"{r.fact}: {r.remedy}"
+
+
+def _of_offer(candidate: Candidate) -> Iterator[str]:
+    """Yield which checkpoint it is, what prices do not say, how an instance's size is known."""
+    offer, model = candidate.offer, candidate.model.name
+    if isinstance(offer, TokenOffer | DedicatedOffer) and checkpoint_of(candidate):
+        yield f"it serves {offer.listed_as}, one of several checkpoints of {model}"
+    yield from (c.value for c in candidate.provider.caveats)
+    if isinstance(offer, HourlyOffer | DedicatedOffer | OwnedOffer) and offer.num_chips:
+        num = offer.num_chips
+        if num.note:
+            yield f"instances of {num.value}: {num.note}"
 
 
 def _decisive(failures: list[Ruling]) -> tuple[Ruling, ...]:

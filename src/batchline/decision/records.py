@@ -71,7 +71,8 @@ class Rejected:
 class Unknown:
     """An offer that no fact rules out and some missing fact keeps from being ranked.
 
-    `usd_per_request` and `price` are known or None; `settled` are the rules that keep it.
+    `usd_per_request` and `price` are known or None; `settled` are the rules that keep it;
+    `caveats` are what its price does not say.
     """
 
     offer: str
@@ -81,6 +82,7 @@ class Unknown:
     usd_per_request: float | None = None
     price: Sourced[object] | None = None
     settled: tuple[Ruling, ...] = ()
+    caveats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

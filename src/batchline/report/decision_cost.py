@@ -46,7 +46,11 @@ def _tokens(option: Option, price: TokenPrice, question: Question) -> Iterator[t
     has_batch = any(c.kind == "batch" for c in question.workload.classes)
     less = ""
     if has_batch and price.batch_discount_ratio:
-        less = f", less {percent(price.batch_discount_ratio)} on batch requests,"
+        less = f", less {percent(price.batch_discount_ratio)} on batch requests"
+        in_batch = price.batch_cached_input_usd_per_mtok
+        if cached and in_batch is not None:
+            less += f" whose cached input costs ${short(in_batch)}/M"
+        less += ","
     yield "per request", f"{' + '.join(parts)}{less} = ${figure(cost.usd_per_request)}"
     yield (
         "per month",

@@ -196,6 +196,7 @@ def _unknown(unknown: Unknown, decision: Decision) -> Json:
         "price": None if unknown.price is None else _price(unknown.price),
         "rulings": [_ruling(r) for r in unknown.rulings],
         "settled": [_ruling(r) for r in unknown.settled],
+        "caveats": list(unknown.caveats),
     }
 
 

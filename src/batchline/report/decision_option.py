@@ -68,9 +68,7 @@ def _option(decision: Decision, option: Option) -> Iterator[RenderableType]:
         yield _grid(target_rows(option))
     yield heading("rules")
     yield _rulings(option.rulings)
-    if option.caveats:
-        yield heading("caveats")
-        yield _grid(("-", caveat) for caveat in option.caveats)
+    yield from _caveats(option.caveats)
 
 
 def _unknown(decision: Decision, entry: Unknown) -> Iterator[RenderableType]:
@@ -92,6 +90,13 @@ def _unknown(decision: Decision, entry: Unknown) -> Iterator[RenderableType]:
     if entry.settled:
         yield heading("rules that keep it")
         yield _rulings(entry.settled)
+    yield from _caveats(entry.caveats)
+
+
+def _caveats(said: tuple[str, ...]) -> Iterator[RenderableType]:
+    if said:
+        yield heading("caveats")
+        yield _grid(("-", caveat) for caveat in said)
 
 
 def _rejected(entry: Rejected) -> Iterator[RenderableType]:

@@ -16,6 +16,7 @@ from batchline.catalog.refresh import Known, Sighting, Stamp, cerebras, refresh
 from batchline.catalog.refresh.appending import Appender, is_kept
 from batchline.catalog.refresh.entries import flow, scalar
 from batchline.catalog.refresh.seen import SeenTokens
+from batchline.catalog.store import BUILT_IN
 from batchline.documents import parse_yaml
 from batchline.errors import CatalogError, InputError
 from tests.catalog.refresh.conftest import (
@@ -76,6 +77,21 @@ def test_models_are_found_by_alias_or_left_out(catalog: Catalog) -> None:
     assert isinstance(found, TokenOffer)
     assert isinstance(unknown, TokenOffer)
     assert (found.model, unknown.model) == ("gpt-oss-120b", None)
+
+
+def test_a_short_name_is_read_where_one_model_alone_has_it(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    text = (BUILT_IN / "models" / "gpt-oss-20b.yaml").read_text("utf-8")
+    for name in ("one", "two"):
+        file = tmp_path / "models" / f"{name}.yaml"
+        file.write_text(text.replace("- openai/", f"- {name}/of-{name}.2\n  - {name}/"), "utf-8")
+    known = Known.of(Catalog([tmp_path]))
+    assert [known.model([n]) for n in ("a/Of-One-2", "of_two.2", "A-gpt-oss.20b")] == [
+        "one",
+        "two",
+        None,
+    ]
+    assert [known.model([n]) for n in ("one/gpt-oss-20b", "any/gpt-oss.20b")] == ["one", None]
 
 
 def test_a_new_instance_is_an_offer_of_a_chip_of_the_catalog(catalog: Catalog) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 from batchline.catalog.files.base import (
     Citation,
     Counts,
+    Day,
     Days,
     Entry,
     Quantities,
@@ -16,7 +17,9 @@ from batchline.catalog.files.base import (
     TextLists,
     Texts,
 )
+from batchline.catalog.files.batch import with_batch
 from batchline.catalog.records import (
+    BatchDiscount,
     Capability,
     DedicatedOffer,
     Feature,
@@ -101,6 +104,15 @@ class TokenPriceEntry(Citation):
     output_usd_per_mtok: Money
     cached_input_usd_per_mtok: Money | None = None
     batch_discount_ratio: Share | None = None
+    batch_cached_input_usd_per_mtok: Money | None = None
+
+
+class BatchEntry(Citation):
+    """What a seller takes off batch requests, whatever the model."""
+
+    batch_discount_ratio: Share
+    stacks_with_caching: bool = True
+    offers_without: tuple[RecordId, ...] = ()
 
 
 class HourlyPriceEntry(Citation):
@@ -150,6 +162,7 @@ class OfferBlock(File):
     capabilities: tuple[CapabilityEntry, ...] = ()
     features: tuple[FeatureEntry, ...] = ()
     doubtful: str = ""
+    doubtful_from: Day | None = None
 
     @model_validator(mode="after")
     def _life_in_order(self) -> Self:
@@ -228,6 +241,8 @@ class ProviderFile(RecordFile):
     capabilities: tuple[CapabilityEntry, ...] = ()
     features: tuple[FeatureEntry, ...] = ()
     places: tuple[PlacesEntry, ...] = ()
+    caveats: tuple[Entry[Text], ...] = ()
+    batch: BatchEntry | None = None
     countries: dict[Text, Country] = Field(default_factory=dict)
     offers: Annotated[tuple[AnyBlock, ...], MinLen(1)]
 
@@ -242,17 +257,29 @@ class ProviderFile(RecordFile):
     def record(self, record_id: str) -> Provider:
         """Return the provider with its offers, each value with its source."""
         r = Resolver(self.sources)
+        batch = r.sourced(self.batch, _batch(self.batch)) if self.batch else None
+        offers = tuple(_offer(block, record_id, r) for block in self.offers)
         return Provider(
             id=record_id,
             name=self.name,
-            offers=tuple(_offer(block, record_id, r) for block in self.offers),
+            offers=tuple(with_batch(o, batch) for o in offers) if batch else offers,
             capabilities=_capabilities(self.capabilities, r),
             features=_features(self.features, r),
             places=tuple(
                 r.sourced(p, Places(regions=p.regions, kinds=p.kinds)) for p in self.places
             ),
+            caveats=tuple(map(r.entry, self.caveats)),
+            batch=batch,
             countries=self.countries,
         )
+
+
+def _batch(entry: BatchEntry) -> BatchDiscount:
+    return BatchDiscount(
+        batch_discount_ratio=entry.batch_discount_ratio,
+        stacks_with_caching=entry.stacks_with_caching,
+        offers_without=entry.offers_without,
+    )
 
 
 class _Common(TypedDict):
@@ -267,6 +294,7 @@ class _Common(TypedDict):
     capabilities: tuple[Sourced[Capability], ...]
     features: tuple[Sourced[Feature], ...]
     doubtful: str
+    doubtful_from: Period | None
 
 
 def _common(block: OfferBlock, provider: str, r: Resolver) -> _Common:
@@ -280,6 +308,7 @@ def _common(block: OfferBlock, provider: str, r: Resolver) -> _Common:
         "capabilities": _capabilities(block.capabilities, r),
         "features": _features(block.features, r),
         "doubtful": block.doubtful,
+        "doubtful_from": block.doubtful_from,
     }
 
 
@@ -361,6 +390,7 @@ def _token_price(entry: TokenPriceEntry) -> TokenPrice:
         output_usd_per_mtok=entry.output_usd_per_mtok,
         cached_input_usd_per_mtok=entry.cached_input_usd_per_mtok,
         batch_discount_ratio=entry.batch_discount_ratio,
+        batch_cached_input_usd_per_mtok=entry.batch_cached_input_usd_per_mtok,
     )
 
 

@@ -8,6 +8,7 @@ from batchline.catalog.records.kernels import CacheFit, Kernels, LinkFit, Matrix
 from batchline.catalog.records.measurement import Measurement, MeasurementSet, Run
 from batchline.catalog.records.model import Architecture, LayerGroup, Model
 from batchline.catalog.records.offer import (
+    BatchDiscount,
     Capability,
     DedicatedOffer,
     Feature,
@@ -27,6 +28,7 @@ from batchline.catalog.records.offer import (
 __all__ = [
     "Architecture",
     "Assertion",
+    "BatchDiscount",
     "CacheFit",
     "Capability",
     "Check",

@@ -39,12 +39,39 @@ FEATURES: tuple[str, ...] = get_args(FeatureName)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPrice:
-    """Price per million tokens; `batch_discount_ratio` is the part taken off batch requests."""
+    """Price per million tokens; `batch_discount_ratio` is the part taken off batch requests.
+
+    `batch_cached_input_usd_per_mtok` is what cached input costs in a batch, where that is not the
+    cached price less the discount.
+    """
 
     input_usd_per_mtok: float
     output_usd_per_mtok: float
     cached_input_usd_per_mtok: float | None = None
     batch_discount_ratio: float | None = None
+    batch_cached_input_usd_per_mtok: float | None = None
+
+    def in_batch(self) -> "TokenPrice":
+        """Return the price of batch requests: this one, where no discount is known.
+
+        >>> price = TokenPrice(
+        ...     input_usd_per_mtok=1.0, output_usd_per_mtok=2.0, batch_discount_ratio=0.5
+        ... )
+        >>> price.in_batch().input_usd_per_mtok, price.in_batch().output_usd_per_mtok
+        (0.5, 1.0)
+        """
+        if self.batch_discount_ratio is None:
+            return self
+        left, cached = 1 - self.batch_discount_ratio, self.cached_input_usd_per_mtok
+        if self.batch_cached_input_usd_per_mtok is not None:
+            cached = self.batch_cached_input_usd_per_mtok
+        elif cached is not None:
+            cached *= left
+        return TokenPrice(
+            input_usd_per_mtok=self.input_usd_per_mtok * left,
+            output_usd_per_mtok=self.output_usd_per_mtok * left,
+            cached_input_usd_per_mtok=cached,
+        )
 
     def usd_per_mtok_output(self, input_tokens_per_output_token: float) -> float:
         """Return the cost of a million output tokens with the input they need.
@@ -54,6 +81,18 @@ class TokenPrice:
         """
         total = self.input_usd_per_mtok * input_tokens_per_output_token + self.output_usd_per_mtok
         return round(total, 9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchDiscount:
+    """What a seller takes off batch requests of all its offers but `offers_without`.
+
+    Where it does not stack with caching, cached input of a batch costs what fresh input does.
+    """
+
+    batch_discount_ratio: float
+    stacks_with_caching: bool = True
+    offers_without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +189,8 @@ class ServiceRate:
 class Offer:
     """What every offer has. Its id is `provider/name`.
 
-    `doubtful` says why it may be gone although no source dates its end.
+    `doubtful` says why it may be gone, or not be sold as listed, although no source dates it;
+    `doubtful_from` is the first day on which that is said, None where it always is.
     """
 
     kind: ClassVar[OfferKind]
@@ -164,6 +204,11 @@ class Offer:
     capabilities: tuple[Sourced[Capability], ...] = ()
     features: tuple[Sourced[Feature], ...] = ()
     doubtful: str = ""
+    doubtful_from: Period | None = None
+
+    def doubt_on(self, day: date) -> str:
+        """Return why it may be gone on `day`; empty where nothing says so yet."""
+        return self.doubtful if not self.doubtful_from or day >= self.doubtful_from.start else ""
 
     def is_listed_on(self, day: date) -> bool | None:
         """Return whether the offer could be bought on `day`; None where no source tells.
@@ -178,7 +223,7 @@ class Offer:
         if self.listed_from and day < self.listed_from.value.start:
             return False
         seen = [p.valid_from for p in self._prices() if p.valid_from]
-        if self.doubtful:
+        if self.doubt_on(day):
             return None
         first = [self.listed_from.value] if self.listed_from else seen
         return True if any(day >= period.end for period in first) else None
@@ -207,6 +252,23 @@ def _valid(
     return replace(best, alternatives=(*best.alternatives, *others))
 
 
+def _with_cached(price: Sourced[TokenPrice]) -> Sourced[TokenPrice]:
+    """Return a price with the cached one of another source that agrees with the rest of it."""
+    best = price.value
+    if best.cached_input_usd_per_mtok is not None:
+        return price
+    for other in price.alternatives:
+        cached = other.value.cached_input_usd_per_mtok
+        bare = replace(
+            other.value, cached_input_usd_per_mtok=None, batch_cached_input_usd_per_mtok=None
+        )
+        if cached is not None and bare == best:
+            note = f"cached input: {other.source.title}"
+            note = f"{price.note}; {note}" if price.note else note
+            return replace(price, value=other.value, note=note)
+    return price
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenOffer(Offer):
     """A model served per token. `model` is a catalog id, None where the catalog lacks it."""
@@ -222,8 +284,12 @@ class TokenOffer(Offer):
     rates: tuple[Sourced[ServiceRate], ...] = ()
 
     def price_on(self, day: date, max_age: timedelta | None = None) -> Sourced[TokenPrice] | None:
-        """Return the price that counts on `day`, None where none is known."""
-        return _valid(self.prices, day, max_age)
+        """Return the price that counts on `day`, None where none is known.
+
+        Where it tells nothing of cached input, and a source with the same prices does, it is that.
+        """
+        best = _valid(self.prices, day, max_age)
+        return None if best is None else _with_cached(best)
 
     def _prices(self) -> Iterable[Sourced[object]]:
         return self.prices
@@ -298,7 +364,8 @@ class Provider:
     """Who sells: its offers, and the facts that hold for all of them.
 
     `countries` tells where a region name is: an ISO 3166 code, or a continent where only that
-    is known (`europe`, `asia`, ...).
+    is known (`europe`, `asia`, ...). `caveats` are what a price of it does not say. `batch` is
+    counted in the prices of its offers already.
     """
 
     id: str
@@ -307,4 +374,6 @@ class Provider:
     capabilities: tuple[Sourced[Capability], ...] = ()
     features: tuple[Sourced[Feature], ...] = ()
     places: tuple[Sourced[Places], ...] = ()
+    caveats: tuple[Sourced[str], ...] = ()
+    batch: Sourced[BatchDiscount] | None = None
     countries: Mapping[str, str] = field(default_factory=dict)

@@ -20,20 +20,26 @@ _WORDS: Final = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Ids of the catalog by every spelling of them, in lower case."""
+    """Ids of the catalog by every spelling of them, in lower case.
+
+    `short_models` has those of models by the last part of their path, letters and digits alone,
+    where no two models share them.
+    """
 
     models: Mapping[str, str]
+    short_models: Mapping[str, str]
     chips: Mapping[str, str]
 
     @classmethod
     def of(cls, catalog: Catalog) -> "Known":
         """Return what a catalog knows."""
-        return cls(models=_spellings(catalog, "models"), chips=_spellings(catalog, "chips"))
+        models = _spellings(catalog, "models")
+        return cls(models=models, short_models=_short(models), chips=_spellings(catalog, "chips"))
 
     def model(self, names: Sequence[str]) -> str | None:
         """Return the id of the first name that is known, whole or without its publisher."""
         whole = [self.models.get(n.casefold()) for n in names]
-        short = [self.models.get(n.rpartition("/")[2].casefold()) for n in names]
+        short = [self.short_models.get(plain_name(n)) for n in names]
         return next((found for found in (*whole, *short) if found), None)
 
     def chip(self, names: Sequence[str]) -> str | None:
@@ -47,6 +53,23 @@ def _spellings(catalog: Catalog, kind: str) -> dict[str, str]:
         for alias in getattr(catalog.record(kind, record_id), "aliases", ()):
             found.setdefault(alias.casefold(), record_id)
     return found | {record_id: record_id for record_id in catalog.ids(kind)}
+
+
+def _short(spellings: Mapping[str, str]) -> dict[str, str]:
+    """Return the ids by plain name, without names that two records share."""
+    owners: dict[str, set[str]] = {}
+    for name, record_id in spellings.items():
+        owners.setdefault(plain_name(name), set()).add(record_id)
+    return {name: ids.pop() for name, ids in owners.items() if len(ids) == 1}
+
+
+def plain_name(name: str) -> str:
+    """Return the last part of a path, letters and digits alone.
+
+    >>> plain_name("google/gemma-3-12b-it"), plain_name("Llama-3_3-70B")
+    ('gemma312bit', 'llama3370b')
+    """
+    return re.sub(r"[^a-z0-9]", "", name.rpartition("/")[2].casefold())
 
 
 def source_id(origin: Origin, stamp: Stamp) -> str:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from batchline.decision.rules import choice, features, model_facts
+from batchline.decision.rules.checkpoint import CHECKPOINT
 from batchline.decision.rules.life import CHIP_AVAILABLE, LISTED
 from batchline.decision.rules.limits import RATE_LIMIT
 from batchline.decision.rules.place import REGION
@@ -12,6 +13,7 @@ from batchline.decision.rules.ways import BY_NUMBERS, WAY_RULES
 
 RULES: Final[tuple[Rule, ...]] = (
     LISTED,
+    CHECKPOINT,
     CHIP_AVAILABLE,
     *choice.RULES,
     REGION,

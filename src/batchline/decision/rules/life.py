@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchline.catalog.records import Offer, TokenOffer
+from batchline.catalog.records import HourlyOffer, Offer, TokenOffer
 from batchline.decision.records import Ruling
 from batchline.decision.rules.rule import Ask, Candidate, Rule, kept, rejected, unknown
 
@@ -25,9 +25,10 @@ def check_listed(candidate: Candidate, ask: Ask) -> Ruling | None:
 
 
 def _undated(offer: Offer, ask: Ask) -> Ruling:
-    seen, look = offer.checked_on(), "look at the provider's list of models"
-    if offer.doubtful:
-        return unknown("listed", offer.doubtful, remedy=look)
+    what = "prices" if isinstance(offer, HourlyOffer) else "models"
+    seen, look = offer.checked_on(), f"look at the provider's list of {what}"
+    if doubt := offer.doubt_on(ask.as_of):
+        return unknown("listed", doubt, remedy=look)
     if seen is not None and abs(ask.as_of - seen) <= ask.max_price_age:
         return kept("listed", f"no list of models is dated; a price was seen on {seen}")
     return unknown("listed", "no source tells whether it is sold on that day", remedy=look)

@@ -62,7 +62,7 @@ class Ask:
     """What every rule is asked against; `trusted` are the offers that `publisher` describes.
 
     `demand` is None while the rate depends on the platform; `longest_tokens` are those of the
-    longest request, prompt and answer.
+    longest request, prompt and answer; `asked_as` has the names in the workload of each model.
     """
 
     requirements: Requirements
@@ -75,6 +75,7 @@ class Ask:
     trusted: frozenset[str] = frozenset()
     publisher: str = ""
     sellers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    asked_as: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
