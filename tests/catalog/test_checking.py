@@ -143,12 +143,7 @@ def test_a_quote_of_who_lost_is_looked_at_too(overlay: Overlay) -> None:
             "memory_bandwidth_pb_per_s",
             "memory_bandwidth_bytes_per_s",
         ),
-        (
-            "chips",
-            "peak_dense_tflop_per_s",
-            "peak_dense_flop_per_s",
-            "peak_dense_flop_per_s.bf16",
-        ),
+        ("chips", "989", "0.989", "peak_dense_flop_per_s.bf16"),
         ("systems", "power_kw: {value: 10.2", "power_watts: {value: 10.2", "power_watts"),
         (
             "chips",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchline.catalog import Catalog
+from batchline.catalog.files.bounds import BOUNDS
 from batchline.cli import decide as command
 from batchline.cli.main import EXIT_DONE, EXIT_INPUT, run
 from tests.conftest import SOURCES
@@ -150,6 +151,39 @@ def test_an_offer_of_unknown_hardware_is_refused_with_file_offer_key_and_value(
         f"offers/acme.yaml: offer acme/box: {key}: unknown {key} '{value}': did you mean" in error
     )
     assert error.count("\n") == 1
+
+
+EDGE = """
+name: Edge
+vendor: Acme
+kind: gpu
+memory_kind: {value: HBM, source: sheet}
+memory_bytes: {value: 1e18, source: sheet}
+memory_bandwidth_bytes_per_s: {value: BANDWIDTH, source: sheet}
+peak_dense_flop_per_s: {bf16: {value: PEAK, source: sheet}, fp8: {value: PEAK, source: sheet}}
+link_bandwidth_bidirectional_bytes_per_s: {value: BANDWIDTH, source: sheet}
+tdp_watts: {value: 1e10, source: sheet}
+"""
+
+
+@pytest.mark.parametrize("bandwidth", BOUNDS["bytes_per_s"])
+@pytest.mark.parametrize("peak", BOUNDS["flop_per_s"])
+@pytest.mark.parametrize("usd", BOUNDS["usd_per_hour"])
+def test_chips_at_the_edge_of_what_is_read_are_computed(
+    decide: Decide,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    bandwidth: float,
+    peak: float,
+    usd: float,
+) -> None:
+    text = EDGE.replace("BANDWIDTH", f"{bandwidth:e}").replace("PEAK", f"{peak:e}")
+    (tmp_path / "catalog" / "chips").mkdir(parents=True)
+    (tmp_path / "catalog" / "chips" / "edge.yaml").write_text(text + FRESH, "utf-8")
+    offer = CHIPS.replace("h100-sxm", "edge").replace("hour: 2,", f"hour: {usd:e},")
+    owned = WORKLOAD.replace("[token]EXCLUDED", "[hourly]" + EXCLUDED_CHIPS)
+    assert decide("--json", acme=ACME + offer + FRESH, workload=owned, slo=SLO) in {0, 1, 3}
+    assert json.loads(capsys.readouterr().out)["answer"]
 
 
 @pytest.fixture

@@ -98,6 +98,8 @@ def _check_hardware(facts: Catalog) -> None:
             try:
                 hardware(offer, facts)
             except CatalogError as exc:
+                if not str(exc).startswith("offer "):
+                    raise
                 raise CatalogError(f"{facts.path('offers', provider)}: {exc}") from exc
 
 

@@ -72,6 +72,8 @@ def hardware(offer: Offer, facts: Facts) -> tuple[Offer, Chip | None]:
             return replace(offer, chip=box.chip, num_chips=box.num_chips), facts.chip(box.chip)
         return offer, None if offer.chip is None else facts.chip(offer.chip)
     except CatalogError as exc:
+        if not str(exc).startswith("unknown "):
+            raise
         key = "chip" if system is None else "system"
         raise CatalogError(f"offer {offer.id}: {key}: {exc}") from exc
 

@@ -15,6 +15,7 @@ from batchline.catalog.files.base import (
     Resolver,
     TextLists,
     Texts,
+    refuse_twins,
 )
 from batchline.catalog.records import (
     Capability,
@@ -233,10 +234,7 @@ class ProviderFile(RecordFile):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        names = [o.name for o in self.offers]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise ValueError(f"expected unique offer names, found {', '.join(twice)} twice")
+        refuse_twins((("offers", i, "name"), x.name) for i, x in enumerate(self.offers))
         return self
 
     def record(self, record_id: str) -> Provider:
