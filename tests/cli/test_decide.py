@@ -134,6 +134,7 @@ def test_an_owned_system_is_the_chips_it_is_built_of(
     assert best["deployment"]["offer"] == "acme/box"
     assert best["deployment"]["chip"] == "h100-sxm"
     assert best["num_chips_paid"] == 8
+    assert "what its energy costs is not stated, and left out of the cost" in best["caveats"]
     hourly = 240000 / (126144000 / 3600) / 0.7
     assert best["cost"]["usd_per_month"] == pytest.approx(hourly * 730)
 

@@ -172,7 +172,7 @@ def _own_offer(capacity: Capacity, source: Source) -> Offer:
         power_watts=capacity.power_watts or 0.0,
         pue_ratio=capacity.pue_ratio,
         utilization_ratio=1.0,
-        energy_usd_per_kwh=capacity.energy_usd_per_kwh,
+        energy_usd_per_kwh=capacity.energy_usd_per_kwh if capacity.power_watts else None,
     )
     return OwnedOffer(
         id=f"{OWN}/{capacity.name}",

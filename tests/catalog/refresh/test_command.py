@@ -84,7 +84,7 @@ def test_the_overlay_that_counts_is_continued(
 
 def test_the_first_run_knows_the_models_of_the_folder_it_writes_into(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
-    model = minimal("models", ("publisher: Example", "publisher: Acme\naliases: [acme-chat-9b]"))
+    model = minimal("models", ("modality:", "aliases: [acme-chat-9b]\nmodality:"))
     (tmp_path / "models" / "my-chat.yaml").write_text(model, "utf-8")
     run(*CEREBRAS, "--into", str(tmp_path), *DAY)
     offer = Catalog([tmp_path]).offer("cerebras/acme-chat-9b")

@@ -127,7 +127,7 @@ class CostEntry(Citation):
     power_watts: Positive
     pue_ratio: Annotated[float, Field(ge=1), FINITE]
     utilization_ratio: Annotated[float, Field(gt=0, le=1)]
-    energy_usd_per_kwh: Money = 0.0
+    energy_usd_per_kwh: Money | None = None
 
 
 class LimitsEntry(Citation):
