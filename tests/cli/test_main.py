@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -251,12 +252,40 @@ def test_show_prints_values_sources_and_losers(
     assert data["schema_version"] == 1
 
 
+def test_strict_counts_only_findings_without_an_explanation(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text = out_of(capsys, "catalog", "check", "--strict", *DAY)
+    counted = re.search(r"(\d+) findings, (\d+) of them explained", text)
+    assert counted is not None
+    assert counted[1] == counted[2]
+    assert text.count("-> no later price list was at hand") == 1
+    (tmp_path / "chips").mkdir()
+    (tmp_path / "chips" / "mine.yml").write_text(CHIP, "utf-8")
+    mine = ["--catalog", str(tmp_path)]
+    out_of(capsys, "catalog", "check", "--strict", *mine, *DAY, code=1)
+    out_of(capsys, "catalog", "check", *mine, *DAY)
+
+
+def test_a_claim_of_unknown_hardware_names_file_claim_and_value(
+    capsys: pytest.CaptureFixture[str], claims_file: Path
+) -> None:
+    claims_file.write_text(CLAIMS.replace("RATE", "5").replace("chip: h100", "chip: zz"), "utf-8")
+    assert f"{claims_file}: claim fast: unknown chip 'zz'" in error_of(
+        capsys, "audit", str(claims_file)
+    )
+    folder = claims_file.parent / "mine" / "claims"
+    folder.mkdir(parents=True)
+    claims_file.rename(folder / "me.yaml")
+    said = error_of(capsys, "audit", "me", "--catalog", str(folder.parent))
+    assert f"{folder / 'me.yaml'}: claim fast: unknown chip 'zz'" in said
+
+
 def test_check_finds_stale_and_conflicting_facts(capsys: pytest.CaptureFixture[str]) -> None:
     text = out_of(capsys, "catalog", "check", *DAY)
     assert "CONFLICT" in text
     assert "STALE" in text
     assert "INVALID" not in text
-    out_of(capsys, "catalog", "check", "--strict", *DAY, code=1)
     younger = json.loads(out_of(capsys, "catalog", "check", "--json", *DAY))
     older = json.loads(
         out_of(capsys, "catalog", "check", "--json", "--max-price-age", "9999d", *DAY)
@@ -337,6 +366,15 @@ def test_brackets_are_text_not_markup(
 @pytest.mark.parametrize("name", ["", ".", "/", "/etc/passwd/x", "z" * 300])
 def test_an_unusable_out_is_one_line(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert "cannot be written" in error_of(capsys, "audit", "-o", name, *DAY)
+
+
+def test_an_out_that_is_a_loop_of_links_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    loop = tmp_path / "loop.txt"
+    loop.symlink_to(loop)
+    assert "cannot be written" in error_of(capsys, "catalog", "list", "systems", "-o", str(loop))
+    assert loop.is_symlink()
 
 
 def test_out_writes_through_a_link_and_keeps_the_mode(

@@ -1,6 +1,7 @@
 """Options that commands share, and where today's date and the environment come in."""
 
 import datetime as dt
+import errno
 import io
 import json
 import os
@@ -92,13 +93,15 @@ def destination(out: Path | None) -> Iterator[TextIO]:
     yield text
     try:
         _replace(out.resolve(), text.getvalue())
-    except (OSError, ValueError) as exc:
+    except (OSError, RuntimeError, ValueError) as exc:  # a loop of links was a RuntimeError
         reason = getattr(exc, "strerror", None) or exc
         raise InputError(f"{str(out)!r}: cannot be written: {reason}") from exc
 
 
 def _replace(target: Path, text: str) -> None:
     """Write a regular file whole or not at all, keeping its mode; write into anything else."""
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if target.is_dir():
         raise IsADirectoryError(0, "Is a directory")
     if target.exists() and not target.is_file():

@@ -1,5 +1,6 @@
 """`batchline catalog refresh`: today's prices of a provider as dated entries of an overlay."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -65,7 +66,7 @@ def _is_catalog(folder: Path) -> bool:
     """Return whether a folder holds records of any kind, which then count too."""
     from batchline.catalog import KINDS
 
-    return any((folder / kind).is_dir() for kind in KINDS)
+    return any(os.path.isdir(folder / kind) for kind in KINDS)
 
 
 def download(url: str) -> str | None:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from batchline.catalog import Catalog
-from batchline.catalog.checking import Problem
+from batchline.catalog.problem import EXPLAINED, Problem
 from batchline.catalog.records import (
     HourlyOffer,
     Model,
@@ -285,10 +285,13 @@ def render_problems(problems: list[Problem], num_records: int) -> RenderableType
     for sort in dict.fromkeys(p.sort for p in problems):
         group = [p for p in problems if p.sort == sort]
         parts.append(heading(f"{sort} ({len(group)})"))
+        reason = EXPLAINED.get(sort, "")
+        if reason:
+            parts.append(Padding(Text(f"-> {reason}", style="green"), (0, 0, 0, 2)))
         for p in group:
             parts.append(Padding(Text(f"{p.record}  {p.key}"), (0, 0, 0, 2)))
             parts.append(Padding(Text(p.message, style="dim"), (0, 0, 0, 4)))
-            if p.explanation:
+            if p.explanation and p.explanation != reason:
                 parts.append(Padding(Text(f"-> {p.explanation}", style="green"), (0, 0, 0, 4)))
     return Group(*parts)
 
