@@ -57,13 +57,13 @@ def list_records(
 
 @catalog_app.command("show")
 def show_record(
-    name: Annotated[str, typer.Argument(help="A record id, an alias, or an offer's id.")],
+    name: Annotated[str, typer.Argument(help="A record id, an alias, an offer's id, or KIND/ID.")],
     catalog: Folders = None,
     as_json: AsJson = False,
     out: Out = None,
 ) -> None:
     """Show every value of one record: source, date, grade, and the entries that lost to it."""
-    from batchline.report.catalog import record_json, render_record
+    from batchline.report.catalog_record import record_json, render_record
 
     record = open_catalog(catalog).find(name)
     if as_json:
