@@ -272,6 +272,7 @@ def put(folder: Path, kind: str, name: str) -> Path:
 
 ODD: dict[str, Callable[[Path], None]] = {
     "is a directory": lambda path: path.mkdir(),
+    "is a pipe": lambda path: os.mkfifo(path),
     "is a link to nothing": lambda path: path.symlink_to("nowhere.yaml"),
     "Too many levels of symbolic links": lambda path: path.symlink_to(path),
 }

@@ -212,6 +212,8 @@ class Catalog:
             if path is None:
                 self._check_name(kind, record_id)
                 raise _unknown(kind.removesuffix("s"), record_id, self.ids(kind))
+            if path.is_fifo():
+                raise CatalogError(f"{path}: is a pipe, expected a file")
             self._read[key] = read_record(kind, path)
         return self._read[key]
 

@@ -4,14 +4,16 @@ A slip of a few digits is a finding of `catalog check`; these bounds keep out wh
 arithmetic overflow. Claims are not bounded: what is said of them is judged by the audit.
 """
 
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from batchline.documents.document import Document, KeyPath
 from batchline.errors import CatalogError
 from batchline.units import to_base
 
-BOUNDS: Final[dict[str, tuple[float, float]]] = {
+Bounds = tuple[float, float]
+
+BOUNDS: Final[dict[str, Bounds]] = {
     "bytes": (1e3, 1e18),
     "bytes_per_s": (1e8, 1e20),
     "flop_per_s": (1e10, 1e22),
@@ -43,33 +45,34 @@ def check_bounds(document: Document) -> None:
     Raises:
         CatalogError: a figure is out of `BOUNDS`.
     """
-    for path, unit, factor, value in _figures(document.data, (), "", 1.0):
-        low, high = BOUNDS[unit]
-        if not low <= value * factor <= high:
+    _check(document, document.data, (), None)
+
+
+def _check(
+    document: Document,
+    data: Any,  # noqa: ANN401 - YAML
+    path: KeyPath,
+    bounds: Bounds | None,
+) -> None:
+    """Check every number below `data` by the nearest key that has a unit."""
+    if isinstance(data, dict):
+        for key, below in data.items():
+            if not isinstance(below, str):
+                _check(document, below, (*path, key), _bounds_of(key) or bounds)
+    elif isinstance(data, list):
+        for index, below in enumerate(data):
+            _check(document, below, (*path, index), bounds)
+    elif bounds and isinstance(data, int | float) and not isinstance(data, bool):
+        low, high = bounds
+        if not low <= data <= high:
             raise CatalogError(
-                f"{document.where(path)}: found {value:g}, "
-                f"expected {low / factor:g} to {high / factor:g}"
+                f"{document.where(path)}: found {data:g}, expected {low:g} to {high:g}"
             )
 
 
-def _figures(
-    data: Any,  # noqa: ANN401 - YAML
-    path: KeyPath,
-    unit: str,
-    factor: float,
-) -> Iterator[tuple[KeyPath, str, float, float]]:
-    """Yield every number with its path, and the unit and factor of the nearest key with one."""
-    if isinstance(data, dict):
-        for key, below in data.items():
-            yield from _figures(below, (*path, key), *(_unit_of(key) or (unit, factor)))
-    elif isinstance(data, list):
-        for index, below in enumerate(data):
-            yield from _figures(below, (*path, index), unit, factor)
-    elif unit and isinstance(data, int | float) and not isinstance(data, bool):
-        yield path, unit, factor, data
-
-
-def _unit_of(key: str) -> tuple[str, float] | None:
+@lru_cache(maxsize=4096)
+def _bounds_of(key: str) -> Bounds | None:
+    """Return the bounds of a key in its own unit, None where its name has none."""
     base, factor = to_base(key)
     unit = next((u for u in _BY_LENGTH if base == u or base.endswith(f"_{u}")), None)
-    return None if unit is None else (unit, factor)
+    return None if unit is None else (BOUNDS[unit][0] / factor, BOUNDS[unit][1] / factor)
