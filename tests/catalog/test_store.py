@@ -333,8 +333,10 @@ def test_what_looks_like_a_record_and_is_not_read_is_told(tmp_path: Path) -> Non
     assert found[Path("chips/a.yml")] == "expected a name that ends in .yaml"
 
 
-@pytest.mark.parametrize("name", ["h100-sxm", "H100-SXM"])
-def test_an_id_comes_before_an_alias_of_another_record(name: str, overlay: Overlay) -> None:
+@pytest.mark.parametrize("name", ["h100-sxm", "H100-SXM", "h100"])
+def test_an_id_or_a_built_in_alias_comes_before_an_alias_of_another_record(
+    name: str, overlay: Overlay
+) -> None:
     taken = minimal("chips", ("kind: gpu", f"kind: gpu\naliases: [{name}]"))
     assert overlay({"chips/a-thief": taken}).chip(name).id == "h100-sxm"
 

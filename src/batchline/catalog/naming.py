@@ -62,9 +62,9 @@ def of_catalog(catalog: Catalog) -> Iterator[Problem]:
 
 
 def _of_aliases(kind: str, catalog: Catalog) -> Iterator[Problem]:
-    """Yield aliases that are another record's id or alias; an id wins, then the first record."""
+    """Yield aliases that are another record's id or alias; an id wins, then what is built in."""
     owners = {record_id.casefold(): record_id for record_id in catalog.ids(kind)}
-    for record_id in catalog.ids(kind):
+    for record_id in catalog.ids_by_age(kind):
         try:
             aliases = getattr(catalog.record(kind, record_id), "aliases", ())
         except InputError:

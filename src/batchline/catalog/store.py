@@ -70,6 +70,11 @@ class Catalog:
         names = {name for f in self._folders for name in _names(f / kind)}
         return sorted(n.removesuffix(SUFFIX) for n in names if n.endswith(SUFFIX))
 
+    def ids_by_age(self, kind: str) -> list[str]:
+        """Return the ids of a kind, built-in ones first: the order in which aliases count."""
+        built_in = _names(BUILT_IN / kind)
+        return sorted(self.ids(kind), key=lambda i: f"{i}{SUFFIX}" not in built_in)
+
     def path(self, kind: str, record_id: str) -> Path | None:
         """Return the file that holds a record, None where there is none.
 
@@ -198,7 +203,7 @@ class Catalog:
                 return record_id
         if kind not in ALIASED:
             return None
-        for record_id in self.ids(kind):
+        for record_id in self.ids_by_age(kind):
             aliases = getattr(self.record(kind, record_id), "aliases", ())
             if wanted in {a.casefold() for a in aliases}:
                 return record_id
