@@ -139,7 +139,9 @@ def _stated(prefix: str, price: Sourced[object]) -> Iterator[tuple[str, str]]:
 
 
 def _price_label(name: str) -> str:
-    stem = name.partition("_usd_per_")[0].removesuffix("_ratio")
+    stem = name.partition("_usd_per_")[0]
+    for unit in ("_ratio", "_usd", "_watts", "_s"):
+        stem = stem.removesuffix(unit)
     return stem.replace("_", " ")
 
 
