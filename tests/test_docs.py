@@ -40,6 +40,9 @@ JSON_COMMANDS = {
 }
 """Example in `docs/json-schema` -> the command it shows."""
 
+COUNTED = {"num_records": 0}
+"""What grows with every file, so that an example need not follow."""
+
 DATA_KEYS = {"counts"}
 """Objects whose keys are data, not structure."""
 
@@ -258,7 +261,7 @@ def test_a_json_example_of_the_catalog_is_real_output_cut_short(
     assert run([*JSON_COMMANDS[name], "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     example = json.loads((DOCS / "json-schema" / f"{name}.json").read_text("utf-8"))
-    assert is_cut_of(example, printed)
+    assert is_cut_of(example | COUNTED, printed | COUNTED)
 
 
 def is_cut_of(example: object, printed: object) -> bool:
