@@ -3,6 +3,7 @@
 `default` is short and the same on every run; `--hypothesis-profile=soak` looks long and elsewhere.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from batchline.catalog import Catalog
+
+os.environ.pop("COLUMNS", None)  # reports are as wide as it says
 
 settings.register_profile("default", max_examples=60, deadline=None, derandomize=True)
 settings.register_profile(

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchline.catalog import KINDS, Catalog
-from batchline.catalog.checking import Problem, check_catalog, quote_has_figure, sourced_values
+from batchline.catalog.checking import check_catalog
+from batchline.catalog.figures import quote_has_figure, sourced_values
+from batchline.catalog.problem import Problem
 from batchline.provenance import Sourced
 from tests.conftest import Overlay, minimal
 
@@ -143,12 +145,7 @@ def test_a_quote_of_who_lost_is_looked_at_too(overlay: Overlay) -> None:
             "memory_bandwidth_pb_per_s",
             "memory_bandwidth_bytes_per_s",
         ),
-        (
-            "chips",
-            "peak_dense_tflop_per_s",
-            "peak_dense_flop_per_s",
-            "peak_dense_flop_per_s.bf16",
-        ),
+        ("chips", "989", "0.989", "peak_dense_flop_per_s.bf16"),
         ("systems", "power_kw: {value: 10.2", "power_watts: {value: 10.2", "power_watts"),
         (
             "chips",
@@ -345,7 +342,7 @@ def test_sourced_values_are_told_by_their_path(built_in: Catalog) -> None:
     assert found["memory_bytes"] is built_in.chip("h100-sxm").memory_bytes
     assert found["peak_dense_flop_per_s.bf16"].value == pytest.approx(989e12)
     prices = [p for p, _ in sourced_values(built_in.provider("spheron")) if p.endswith("prices[0]")]
-    assert prices[0] == "offers[0].prices[0]"
+    assert prices[0] == "offers.h100-sxm-x1.prices[0]"
     assert all(isinstance(fact, Sourced) for fact in found.values())
 
 
@@ -369,3 +366,99 @@ def test_the_chip_or_system_of_any_offer_is_looked_up(
     catalog = overlay({"offers/mine": minimal("offers", (old, new))})
     found = [p.sort for p in check_catalog(catalog, date(2026, 2, 1)) if p.record == record]
     assert found == ["unresolved"]
+
+
+def found(catalog: Catalog, *sought: str, today: date | None = None) -> list[tuple[str, str, str]]:
+    """Return record, key and message of the problems of some sorts."""
+    problems = check_catalog(catalog, TODAY, today=today)
+    return [(p.record, p.key, p.message) for p in problems if p.sort in sought]
+
+
+def test_a_day_to_come_on_which_something_was_seen_is_told_once_for_each_source(
+    overlay: Overlay,
+) -> None:
+    price = "{on_demand_usd_per_hour: 2.5, source: sheet}"
+    text = minimal("offers", (price, price.replace("2.5,", "2.5, as_of: 2062-11-01,")))
+    catalog = overlay({"offers/mine": text.replace("2026-01-31", "2062-11-02")})
+    read, seen = (f for f in found(catalog, "future", today=date(2026, 12, 31)) if "mine" in f[0])
+    assert {read[1], seen[1]} == {"sources.sheet.retrieved", "offers.h100.prices[0].as_of"}
+    assert {read[2][:10], seen[2][:10]} == {"2062-11-02", "2062-11-01"}
+    assert found(catalog, "future", today=date(2062, 12, 31)) == []
+    assert found(catalog, "future") == []
+
+
+def test_an_alias_of_another_record_is_a_clash(overlay: Overlay) -> None:
+    thief = minimal("chips", ("kind: gpu", "kind: gpu\naliases: [H100, h200-sxm]"))
+    clashes = found(overlay({"chips/a-thief": thief}), "clash")
+    assert clashes == [
+        ("chips/a-thief", "aliases", "'H100' means h100-sxm too, and h100-sxm is what it finds"),
+        (
+            "chips/a-thief",
+            "aliases",
+            "'h200-sxm' means h200-sxm too, and h200-sxm is what it finds",
+        ),
+    ]
+
+
+def test_a_file_that_is_not_read_is_told(overlay: Overlay, tmp_path: Path) -> None:
+    catalog = overlay({"chips/mine": minimal("chips")})
+    path = tmp_path / "mine" / "chips" / "other.yml"
+    path.write_text(minimal("chips"), "utf-8")
+    assert found(catalog, "ignored") == [(str(path), "", "expected a name that ends in .yaml")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("model: llama-3.1-70b", "model: llama-9", "model"),
+        ("scope: per_request", "scope: per_request\n      chip: h1oo", "chip"),
+    ],
+)
+def test_what_a_claim_is_about_is_looked_up(old: str, new: str, key: str, overlay: Overlay) -> None:
+    catalog = overlay({"claims/mine": minimal("claims", (old, new))})
+    (problem,) = found(catalog, "unresolved")
+    assert problem[:2] == ("claims/mine/first", key)
+    known = minimal("claims", ("model: llama-3.1-70b", "model: meta-llama/Llama-3.1-70B"))
+    assert found(overlay({"claims/mine": known}), "unresolved") == []
+
+
+def test_a_country_that_is_none_is_unresolved(overlay: Overlay) -> None:
+    regions = "countries: {a: de, b: zz, c: europe}\noffers:"
+    catalog = overlay({"offers/mine": minimal("offers", ("offers:", regions))})
+    assert found(catalog, "unresolved") == [
+        ("offers/mine", "countries.b", "'zz' is no country of ISO 3166")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "key"),
+    [
+        (
+            "offers",
+            "0.8, valid",
+            "0.8, cached_input_usd_per_mtok: 0.7, valid",
+            "offers.big-model.prices[0]",
+        ),
+        ("offers", "hour: 2.5", "hour: 2.5, spot_usd_per_hour: 3", "offers.h100.prices[0]"),
+        (
+            "chips",
+            "kind: gpu",
+            "kind: gpu\npartitions: [{name: half, num_per_chip: 2, memory_gb: 80, source: sheet}]",
+            "partitions.half",
+        ),
+        ("measurements", "tpot_ms: 8", "ttft_ms: 1e11", "measurements.first.run"),
+    ],
+)
+def test_what_cannot_be_cheaper_larger_or_slower_is_out_of_range(
+    kind: str, old: str, new: str, key: str, overlay: Overlay
+) -> None:
+    catalog = overlay({f"{kind}/mine": minimal(kind, (old, new))})
+    assert [(r, k) for r, k, _ in found(catalog, "out of range")] == [(f"{kind}/mine", key)]
+
+
+def test_what_is_stale_or_has_no_model_explains_itself(overlay: Overlay) -> None:
+    alone = minimal("offers", ("    model: llama-3.1-70b\n    listed_from", "    listed_from"))
+    problems = check_catalog(overlay({"offers/mine": alone}), date(2026, 11, 1))
+    of_mine = [p for p in problems if p.record.startswith("offers/mine/")]
+    assert {p.sort for p in of_mine} == {"stale", "no model"}
+    assert all(p.explanation for p in of_mine)

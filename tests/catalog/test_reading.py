@@ -236,7 +236,7 @@ WRONG_SHAPES = [
         "offers",
         "kind: token",
         "kind: free",
-        "3: offers[0]",
+        "4: offers[0].kind",
         "'free'",
         "'token', 'hourly', 'dedicated', 'owned'",
     ),
@@ -301,8 +301,15 @@ WRONG_SOURCES = [
     Wrong("chips", "title: Datasheet", "title:", "11: sources.sheet.title", "nothing", "string"),
     Wrong("chips", "    title: Datasheet\n", "", "10: sources.sheet.title", "missing", "a value"),
     Wrong("chips", "grade: claimed", "grade: sure", "16: sources.sheet.grade", "'sure'", "'claim"),
-    Wrong("chips", "2026-01-31", "2026-01", "15: sources.sheet.retrieved", "'2026-01'", "date"),
-    Wrong("chips", "2026-01-31", "yesterday", "15: sources.sheet.retrieved", "'yester", "date"),
+    Wrong(
+        "chips",
+        "2026-01-31",
+        "2026-01",
+        "15: sources.sheet.retrieved",
+        "'2026-01'",
+        "a day such as",
+    ),
+    Wrong("chips", "2026-01-31", "yesterday", "15: sources.sheet.retrieved", "'yester", "a day"),
 ]
 
 WRONG_DATES = [
@@ -413,9 +420,9 @@ CONTRADICTIONS = [
         "found none",
         "expected exactly one of",
     ),
-    Wrong("claims", "id: second", "id: first", "1: ", "found first twice", "expected unique ids"),
-    Wrong("claims", "id: shared", "id: first", "1: ", "found first twice", "expected unique ids"),
-    Wrong("offers", "name: rack", "name: h100", "1: ", "h100 twice", "expected unique offer names"),
+    Wrong("claims", "id: second", "id: first", "11: claims[1].id", "'first'", "no other has"),
+    Wrong("claims", "id: shared", "id: first", "16: defects[0].id", "'first'", "no other has"),
+    Wrong("offers", "name: rack", "name: h100", "21: offers[3].name", "'h100'", "no other has"),
     Wrong(
         "kernels", "memory_ratio", "memry_ratio", "5: gemm.bf16.memry_ratio", "unknown", "memory_"
     ),
@@ -435,7 +442,85 @@ CONTRADICTIONS = [
     ),
 ]
 
+LAST = "max_position_embeddings: 131072\n"
+
+
+def impossible(added: str, line: int, key: str, found: str, expected: str) -> Wrong:
+    """Return a model with lines added below its config, one of which cannot be."""
+    where = f"{line}: architecture.config.{key}"
+    return Wrong("models", LAST, LAST + added, where, f"found {found}", expected)
+
+
+def layered(group: str, key: str, found: str, expected: str, line: int = 16) -> Wrong:
+    """Return a model whose 32 layers are one group that cannot be."""
+    return impossible(
+        f"    layers:\n      - {{num_layers: 32, {group}}}\n", line, key, found, expected
+    )
+
+
+IMPOSSIBLE_SHAPES = [
+    impossible(
+        "    layers:\n      - {num_layers: 3}\n",
+        7,
+        "num_hidden_layers",
+        "32",
+        "expected 3, the sum",
+    ),
+    Wrong("models", "layers: 32", "layers: 1000000000", "7: ", "1000000000", "at most 10,000"),
+    Wrong("models", "value_heads: 8", "value_heads: 7", "10: ", "found 7", "a divisor of num_att"),
+    Wrong("models", "value_heads: 8", "value_heads: 64", "10: ", "found 64", "heads, 32"),
+    layered("num_key_value_heads: 5", "layers[0].num_key_value_heads", "5", "a divisor"),
+    layered("attention: sliding", "layers[0].sliding_window", "nothing", "tokens that sliding"),
+    layered("sliding_window: 128", "layers[0].attention", "nothing", "expected sliding"),
+    layered("attention: latent", "kv_lora_rank", "nothing", "above 0 for latent attention", 5),
+    layered("attention: linear", "layers", "[{'num_layers'", "num_other_parameters", 15),
+    layered("mlp: moe", "num_experts", "nothing", "above 0 for layers with experts", 5),
+    impossible("    num_experts: 4\n", 5, "num_experts_per_tok", "nothing", "above 0 for layers"),
+    impossible(
+        "    num_experts: 4\n    num_experts_per_tok: 9\n    moe_intermediate_size: 8\n",
+        16,
+        "num_experts_per_tok",
+        "9",
+        "at most num_experts, 4",
+    ),
+    impossible("    first_k_dense_replace: 33\n", 15, "first_k_dense_replace", "33", "at most num"),
+    Wrong("models", "[text]", "[smell]", "15: modality.value[0]", "'smell'", "'text', 'image'"),
+    Wrong("models", "[text]", "[]", "15: modality.value", "found []", "at least 1 item"),
+    *(
+        Wrong(
+            "models",
+            "license:",
+            f"precisions: {{value: [{name}], source: sheet}}\nlicense:",
+            "16: precisions.value[0]",
+            f"found '{name}'",
+            "'fp32', 'bf16', 'fp16', 'fp8', 'int8', 'fp6', 'fp4' or 'int4'",
+        )
+        for name in ("BF16", "tf32", "mxfp4")
+    ),
+    Wrong(
+        "models", "  config:", "  layers: []\n  config:", "5: ", "unknown key here", "below config"
+    ),
+]
+
+OUT_OF_THIS_WORLD = [
+    Wrong("chips", "989", "1e-300", "8: peak_dense_tflop_per_s.bf16.value", "1e-300", "0.01 to"),
+    Wrong("chips", "3350", "1e-290", "6: memory_bandwidth_gb_per_s.value", "1e-290", "0.1 to"),
+    Wrong("chips", "80", "1e-7", "5: memory_gib.value", "found 1e-07", "expected 9.31323e-07 to"),
+    Wrong("systems", "value: 8,", "value: 100000000,", "4: num_chips.value", "1e+08", "1 to 1e+07"),
+    Wrong("offers", "0.6", "1e308", "10: offers[0].prices[0].input_usd", "1e+308", "1e+07"),
+    Wrong(
+        "offers", "2.5", "1e308", "16: offers[1].prices[0].on_demand_usd_per_h", "1e+308", "0 to"
+    ),
+    Wrong(
+        "offers", "157680000", "1e-300", "26: offers[3].costs[0].lifetime_s", "1e-300", "to 1e+10"
+    ),
+    Wrong("offers", "pue_ratio: 1.2", "pue_ratio: 1e30", "28: offers[3]", "1e+30", "0 to 1000"),
+    Wrong("measurements", "tpot_ms: 8", "tpot_ms: 1e300", "8: runs[0].tpot_ms", "1e+300", "1e-09"),
+]
+
 ALL = [
+    *IMPOSSIBLE_SHAPES,
+    *OUT_OF_THIS_WORLD,
     *UNKNOWN_KEYS,
     *WRONG_NUMBERS,
     *WRONG_SHAPES,
@@ -451,6 +536,11 @@ def test_a_wrong_value_is_told_in_one_line_where_it_is(wrong: Wrong) -> None:
     assert said.startswith(f"f.yaml:{wrong.where}")
     assert wrong.found in said
     assert wrong.expected in said
+
+
+def test_an_offer_without_a_kind_is_told_so_where_it_is() -> None:
+    said = refusal("offers", minimal("offers", ("    kind: token\n", "")))
+    assert said == "f.yaml:3: offers[0].kind: is missing, expected a value"
 
 
 @pytest.mark.parametrize("kind", KINDS)

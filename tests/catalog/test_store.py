@@ -1,3 +1,4 @@
+import os
 import re
 from collections.abc import Callable
 from functools import partial
@@ -266,3 +267,100 @@ def test_only_the_files_a_question_needs_are_read(overlay: Overlay) -> None:
     assert catalog.model("llama-3.1-70b").id == "llama-3.1-70b"
     assert catalog.provider("spheron").id == "spheron"
     assert catalog.ids("claims").count("broken") == 1
+
+
+def put(folder: Path, kind: str, name: str) -> Path:
+    """Return where a file of a catalog lies, its folder made and the place free."""
+    path = folder / kind / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+ODD: dict[str, Callable[[Path], None]] = {
+    "is a directory": lambda path: path.mkdir(),
+    "is a pipe": lambda path: os.mkfifo(path),
+    "is a link to nothing": lambda path: path.symlink_to("nowhere.yaml"),
+    "Too many levels of symbolic links": lambda path: path.symlink_to(path),
+}
+
+
+@pytest.mark.parametrize("reason", ODD)
+@pytest.mark.parametrize("name", ["new-chip", "h100-sxm"])
+def test_what_is_no_file_is_named_and_hides_no_built_in_record(
+    name: str, reason: str, tmp_path: Path
+) -> None:
+    path = put(tmp_path, "chips", f"{name}.yaml")
+    ODD[reason](path)
+    catalog = Catalog([tmp_path])
+    with pytest.raises(InputError) as told:
+        catalog.chip(name)
+    assert str(told.value).startswith(f"{path}: ")
+    assert reason in str(told.value)
+
+
+def test_a_file_whose_name_is_no_id_is_told_so(tmp_path: Path) -> None:
+    path = put(tmp_path, "chips", "My Chip.yaml")
+    path.write_text(minimal("chips"), "utf-8")
+    with pytest.raises(CatalogError) as told:
+        Catalog([tmp_path]).record("chips", "My Chip")
+    assert str(told.value).startswith(f"{path}: found the file name 'My Chip.yaml', expected lower")
+
+
+def test_files_that_begin_with_a_dot_are_left_alone(tmp_path: Path) -> None:
+    put(tmp_path, "chips", ".#new.yaml").symlink_to("me@host.123")
+    put(tmp_path, "chips", "._new.yaml").write_text("binary", "utf-8")
+    catalog = Catalog([tmp_path])
+    assert catalog.ids("chips") == Catalog().ids("chips")
+    assert list(catalog.ignored()) == []
+
+
+def test_a_kind_that_is_no_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "chips").write_text("", "utf-8")
+    with pytest.raises(CatalogError, match="chips: cannot be read: Not a directory"):
+        Catalog([tmp_path]).ids("chips")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_without_permission_is_one_line(tmp_path: Path) -> None:
+    path = put(tmp_path, "chips", "new.yaml")
+    path.write_text(minimal("chips"), "utf-8")
+    for mode in (0o000, 0o400):
+        path.parent.chmod(mode)
+        with pytest.raises(CatalogError, match="cannot be read: Permission denied"):
+            Catalog([tmp_path]).chip("new")
+        path.parent.chmod(0o700)
+
+
+def test_what_looks_like_a_record_and_is_not_read_is_told(tmp_path: Path) -> None:
+    for kind, name in (("chips", "a.yml"), ("chip", "b.yaml"), ("notes", "c.txt"), (".", "d.yaml")):
+        put(tmp_path, kind, name).write_text("", "utf-8")
+    found = {path.relative_to(tmp_path): why for path, why in Catalog([tmp_path]).ignored()}
+    assert {str(path) for path in found} == {"chips/a.yml", "chip", "d.yaml"}
+    assert found[Path("chips/a.yml")] == "expected a name that ends in .yaml"
+
+
+@pytest.mark.parametrize("name", ["h100-sxm", "H100-SXM", "h100"])
+def test_an_id_or_a_built_in_alias_comes_before_an_alias_of_another_record(
+    name: str, overlay: Overlay
+) -> None:
+    taken = minimal("chips", ("kind: gpu", f"kind: gpu\naliases: [{name}]"))
+    assert overlay({"chips/a-thief": taken}).chip(name).id == "h100-sxm"
+
+
+def test_a_record_is_found_below_its_kind(built_in: Catalog) -> None:
+    assert isinstance(built_in.find("cerebras"), Provider)
+    assert isinstance(built_in.find("claims/cerebras"), ClaimSet)
+    assert built_in.find("chips/H100") is built_in.chip("h100-sxm")
+    assert built_in.find("offers/cerebras/llama-3.3-70b") == built_in.find("cerebras/llama-3.3-70b")
+    assert built_in.find("models/meta-llama/Llama-3.1-70B") is built_in.model("llama-3.1-70b")
+    with pytest.raises(CatalogError, match="unknown claim 'h100'"):
+        built_in.find("claims/h100")
+
+
+def test_every_run_is_found_by_its_set_and_its_id(built_in: Catalog) -> None:
+    for name in built_in.ids("measurements"):
+        for run in built_in.measurements(name).measurements:
+            assert built_in.find(f"{name}/{run.id}") is run
+            assert built_in.find(f"measurements/{name}/{run.id}") is run
+    with pytest.raises(CatalogError, match="unknown measurement"):
+        built_in.find(f"{name}/nothing")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchline.catalog import Catalog
+from batchline.catalog.files.bounds import BOUNDS
 from batchline.cli import decide as command
 from batchline.cli.main import EXIT_DONE, EXIT_INPUT, run
 from tests.conftest import SOURCES
@@ -67,6 +68,26 @@ RATES = """
       - {ttft_ms: 100, output_tok_per_s: 200, percentile_ratio: 0.5, load: live, source: sheet}
 """
 
+BOX = """
+name: Box
+vendor: Acme
+chip: h100-sxm
+num_chips: {value: 8, source: sheet}
+"""
+
+OWNED = """
+  - name: box
+    kind: owned
+    system: box
+    costs:
+      - capex_usd: 240000
+        lifetime_s: 126144000
+        power_watts: 6500
+        pue_ratio: 1.3
+        utilization_ratio: 0.7
+        source: sheet
+"""
+
 Decide = Callable[..., int]
 
 
@@ -90,6 +111,80 @@ def decide(tmp_path: Path) -> Decide:
         return run([name, str(path), *arguments, "--catalog", str(tmp_path / "catalog")])
 
     return call
+
+
+@pytest.fixture
+def boxed(decide: Decide, tmp_path: Path) -> Decide:
+    """Return a function that decides over chips, Acme's own box of eight among them."""
+    (tmp_path / "catalog" / "systems").mkdir(parents=True)
+    (tmp_path / "catalog" / "systems" / "box.yaml").write_text(BOX + FRESH, "utf-8")
+    chips = WORKLOAD.replace("offer_kinds: [token]EXCLUDED", "offer_kinds: [owned]")
+
+    def call(*arguments: str, owned: str = OWNED) -> int:
+        return decide(*arguments, acme=ACME + owned + FRESH, workload=chips)
+
+    return call
+
+
+def test_an_owned_system_is_the_chips_it_is_built_of(
+    boxed: Decide, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert boxed("--json") == EXIT_DONE
+    best = json.loads(capsys.readouterr().out)["options"][0]
+    assert best["deployment"]["offer"] == "acme/box"
+    assert best["deployment"]["chip"] == "h100-sxm"
+    assert best["num_chips_paid"] == 8
+    assert "what its energy costs is not stated, and left out of the cost" in best["caveats"]
+    hourly = 240000 / (126144000 / 3600) / 0.7
+    assert best["cost"]["usd_per_month"] == pytest.approx(hourly * 730)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"), [("system: box", "system: bax"), ("system: box", "chip: h1oo-sxm")]
+)
+def test_an_offer_of_unknown_hardware_is_refused_with_file_offer_key_and_value(
+    boxed: Decide, right: str, wrong: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert boxed(owned=OWNED.replace(right, wrong)) == EXIT_INPUT
+    key, _, value = wrong.partition(": ")
+    error = capsys.readouterr().err
+    assert (
+        f"offers/acme.yaml: offer acme/box: {key}: unknown {key} '{value}': did you mean" in error
+    )
+    assert error.count("\n") == 1
+
+
+EDGE = """
+name: Edge
+vendor: Acme
+kind: gpu
+memory_kind: {value: HBM, source: sheet}
+memory_bytes: {value: 1e18, source: sheet}
+memory_bandwidth_bytes_per_s: {value: BANDWIDTH, source: sheet}
+peak_dense_flop_per_s: {bf16: {value: PEAK, source: sheet}, fp8: {value: PEAK, source: sheet}}
+link_bandwidth_bidirectional_bytes_per_s: {value: BANDWIDTH, source: sheet}
+tdp_watts: {value: 1e10, source: sheet}
+"""
+
+
+@pytest.mark.parametrize("bandwidth", BOUNDS["bytes_per_s"])
+@pytest.mark.parametrize("peak", BOUNDS["flop_per_s"])
+@pytest.mark.parametrize("usd", BOUNDS["usd_per_hour"])
+def test_chips_at_the_edge_of_what_is_read_are_computed(
+    decide: Decide,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    bandwidth: float,
+    peak: float,
+    usd: float,
+) -> None:
+    text = EDGE.replace("BANDWIDTH", f"{bandwidth:e}").replace("PEAK", f"{peak:e}")
+    (tmp_path / "catalog" / "chips").mkdir(parents=True)
+    (tmp_path / "catalog" / "chips" / "edge.yaml").write_text(text + FRESH, "utf-8")
+    offer = CHIPS.replace("h100-sxm", "edge").replace("hour: 2,", f"hour: {usd:e},")
+    owned = WORKLOAD.replace("[token]EXCLUDED", "[hourly]" + EXCLUDED_CHIPS)
+    assert decide("--json", acme=ACME + offer + FRESH, workload=owned, slo=SLO) in {0, 1, 3}
+    assert json.loads(capsys.readouterr().out)["answer"]
 
 
 @pytest.fixture

@@ -2,13 +2,16 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from batchline.catalog import KINDS
+from batchline.catalog import KINDS, Catalog
+from batchline.catalog.records import HourlyOffer
 from batchline.cli.main import EXIT_DONE, EXIT_INPUT, EXIT_INTERRUPTED, run
 
 DAY = ["--as-of", "2026-11-24"]
@@ -237,7 +240,13 @@ def test_list_without_a_kind_lists_all(capsys: pytest.CaptureFixture[str]) -> No
         ("groq-3-lpx", ["256", "40 PB/s"]),
         ("meta-llama/Llama-3.1-70B", ["70.55e9 parameters", "327,680 B of KV cache"]),
         ("vllm", ["optimistic", "scheduler.max_num_seqs"]),
-        ("cerebras/llama3.1-70b", ["2025-01-17", "$0.6/M"]),
+        ("cerebras/llama3.1-70b", ["kind token", "listed_as llama3.1-70b", "2025-01-17", "$0.6/M"]),
+        (
+            "spheron/h100-sxm-x1",
+            ["spheron/h100-sxm-x1", "kind hourly", "chip h100-sxm"],
+        ),
+        ("dgx-h100", ["vendor NVIDIA", "chip h100-sxm", "num_chips 8"]),
+        ("claims/cerebras", ["What Cerebras says"]),
         ("cerebras", ["Mostly compatible"]),
         ("guide", ["R047-h100"]),
     ],
@@ -251,12 +260,40 @@ def test_show_prints_values_sources_and_losers(
     assert data["schema_version"] == 1
 
 
+def test_strict_counts_only_findings_without_an_explanation(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text = out_of(capsys, "catalog", "check", "--strict", *DAY)
+    counted = re.search(r"(\d+) findings, (\d+) of them explained", text)
+    assert counted is not None
+    assert counted[1] == counted[2]
+    assert text.count("-> no later price list was at hand") == 1
+    (tmp_path / "chips").mkdir()
+    (tmp_path / "chips" / "mine.yml").write_text(CHIP, "utf-8")
+    mine = ["--catalog", str(tmp_path)]
+    out_of(capsys, "catalog", "check", "--strict", *mine, *DAY, code=1)
+    out_of(capsys, "catalog", "check", *mine, *DAY)
+
+
+def test_a_claim_of_unknown_hardware_names_file_claim_and_value(
+    capsys: pytest.CaptureFixture[str], claims_file: Path
+) -> None:
+    claims_file.write_text(CLAIMS.replace("RATE", "5").replace("chip: h100", "chip: zz"), "utf-8")
+    assert f"{claims_file}: claim fast: unknown chip 'zz'" in error_of(
+        capsys, "audit", str(claims_file)
+    )
+    folder = claims_file.parent / "mine" / "claims"
+    folder.mkdir(parents=True)
+    claims_file.rename(folder / "me.yaml")
+    said = error_of(capsys, "audit", "me", "--catalog", str(folder.parent))
+    assert f"{folder / 'me.yaml'}: claim fast: unknown chip 'zz'" in said
+
+
 def test_check_finds_stale_and_conflicting_facts(capsys: pytest.CaptureFixture[str]) -> None:
     text = out_of(capsys, "catalog", "check", *DAY)
     assert "CONFLICT" in text
     assert "STALE" in text
     assert "INVALID" not in text
-    out_of(capsys, "catalog", "check", "--strict", *DAY, code=1)
     younger = json.loads(out_of(capsys, "catalog", "check", "--json", *DAY))
     older = json.loads(
         out_of(capsys, "catalog", "check", "--json", "--max-price-age", "9999d", *DAY)
@@ -339,6 +376,15 @@ def test_an_unusable_out_is_one_line(capsys: pytest.CaptureFixture[str], name: s
     assert "cannot be written" in error_of(capsys, "audit", "-o", name, *DAY)
 
 
+def test_an_out_that_is_a_loop_of_links_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    loop = tmp_path / "loop.txt"
+    loop.symlink_to(loop)
+    assert "cannot be written" in error_of(capsys, "catalog", "list", "systems", "-o", str(loop))
+    assert loop.is_symlink()
+
+
 def test_out_writes_through_a_link_and_keeps_the_mode(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -384,3 +430,120 @@ def test_a_terminal_without_unicode_still_prints() -> None:
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
     )
     assert shown.returncode == 0, shown.stderr
+
+
+PROVIDER = f"""
+name: Mine
+{SOURCE}
+capabilities: [{{name: window, value: 24 h, source: s}}]
+offers:
+  - name: box
+    kind: owned
+    system: dgx-h100
+    costs:
+      - {{capex_usd: 240000, lifetime_s: 126144000, power_watts: 6500, pue_ratio: 1.3,
+         utilization_ratio: 0.7, source: s}}
+  - name: endpoint
+    kind: dedicated
+    listed_as: Mine
+    model: llama-3.1-8b
+    chip: h100-sxm
+    prices:
+      - {{on_demand_usd_per_hour: 5, source: s, as_of: 2026-11-01}}
+      - {{on_demand_usd_per_hour: 4, source: other, as_of: 2026-01-01}}
+  - name: bare
+    kind: dedicated
+    listed_as: Unpriced
+    any_model: true
+  - name: tokens
+    kind: token
+    listed_as: mine
+    rates: [{{output_tok_per_s: 100, load: live, source: s}}]
+"""
+
+OTHER = """
+  other:
+    title: t
+    url: https://example.org/other
+    retrieved: 2026-01-01
+    grade: claimed
+    interest: own
+    row: r
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> list[str]:
+    """Return the option for a catalog with one seller and one chip that is not sold yet."""
+    text = PROVIDER.replace("interest: own", "interest: independent")
+    text = text.replace("sources:", f"sources:{OTHER.rstrip()}")
+    for name, record in (
+        ("offers/mine", text),
+        ("chips/next", CHIP + 'available_from: {value: "2029-06", source: s}'),
+    ):
+        path = tmp_path / "catalog" / f"{name}.yaml"
+        path.parent.mkdir(parents=True)
+        path.write_text(record, "utf-8")
+    return ["--catalog", str(tmp_path / "catalog")]
+
+
+def test_lists_show_the_price_a_decision_takes_with_its_own_date(
+    capsys: pytest.CaptureFixture[str], mine: list[str]
+) -> None:
+    rows = {
+        row["id"]: row
+        for row in json.loads(out_of(capsys, "catalog", "list", "offers", "--json", *mine, *DAY))[
+            "records"
+        ]["offers"]
+    }
+    assert rows["mine/endpoint"]["on_demand_usd_per_hour"] == 5
+    assert rows["mine/endpoint"]["checked_on"] == "2026-11-01"
+    assert rows["mine/box"]["checked_on"] == "2026-05-01"
+    assert rows["mine/bare"]["checked_on"] is None
+    decided = {o.id: o for o in Catalog().offers()}
+    for offer_id, offer in decided.items():
+        if isinstance(offer, HourlyOffer):
+            price = offer.price_on(date(2026, 11, 24), timedelta(days=180))
+            checked = None if price is None else price.checked_on.isoformat()
+            assert rows[offer_id]["checked_on"] == checked
+
+
+@pytest.mark.parametrize(
+    ("on", "sold"), [("2026-11-24", "from 2029-06"), ("2029-06-01", "yes"), ("2031-01-01", "yes")]
+)
+def test_a_chip_that_is_not_sold_yet_is_marked(
+    capsys: pytest.CaptureFixture[str], mine: list[str], on: str, sold: str
+) -> None:
+    text = out_of(capsys, "catalog", "list", "chips", *mine, "--as-of", on)
+    assert re.search(rf"^ next .* {sold}$", text, re.MULTILINE)
+
+
+def test_show_says_what_the_file_says_and_nothing_as_sourced_that_it_leaves_out(
+    capsys: pytest.CaptureFixture[str], mine: list[str]
+) -> None:
+    def shown(name: str) -> str:
+        return " ".join(out_of(capsys, "catalog", "show", name, *mine).split())
+
+    box = shown("mine/box")
+    assert "system dgx-h100" in box
+    assert "$240,000" in box
+    assert "4 years" in box
+    assert "energy_usd_per_kwh not stated, energy is left out" in box
+    assert "kind dedicated listed_as Unpriced any_model yes" in shown("mine/bare")
+    everything = shown("mine")
+    assert "offers.mine/tokens.rates.output_tok_per_s 100 tok/s" in everything
+    assert "is_outlier" not in everything
+    assert "subject" not in everything
+
+
+@pytest.mark.parametrize("columns", ["", "80", "300", "wide"])
+def test_no_id_is_broken_in_a_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for kind in KINDS:
+        rows = json.loads(out_of(capsys, "catalog", "list", kind, "--json"))["records"][kind]
+        lines = out_of(capsys, "catalog", "list", kind).splitlines()
+        assert all(any(line[1:].startswith(row["id"]) for line in lines) for row in rows)
+    models = out_of(capsys, "catalog", "list", "models")
+    assert ("BigScience BLOOM RAIL 1.0" in models) == (columns == "300")

@@ -17,6 +17,7 @@ from batchline.catalog.records import (
     Offer,
     Provider,
     ServiceRate,
+    System,
     TokenOffer,
     TokenPrice,
 )
@@ -62,6 +63,9 @@ class Market:
 
     def chip(self, name: str) -> Chip:
         return self.catalog.chip(name)
+
+    def system(self, name: str) -> System:
+        return self.catalog.system(name)
 
     def model(self, name: str) -> Model:
         return self.catalog.model(name)

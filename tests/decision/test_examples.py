@@ -422,6 +422,7 @@ def test_reserved_fleet_uses_what_is_paid_and_no_more_than_there_is(decided: Dec
     assert bought.lifetime_s is not None
     assert bought.power_watts is not None
     hours = 730.0
+    assert bought.energy_usd_per_kwh is not None
     usd = bought.power_watts / 1000 * bought.pue_ratio * bought.energy_usd_per_kwh * hours
     usd += asked.operations.engineering_usd_per_month
     assert best.cost.usd_per_month == pytest.approx(usd)

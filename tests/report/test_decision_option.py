@@ -130,6 +130,11 @@ def test_owned_and_reserved_chips_have_their_own_formula() -> None:
     owned = option("own/rack", price=said(system))
     lines = dict(cost_lines(owned, given.question))
     assert lines["chip hour"] == "($250,000 / 35,040 h + $1.30/h of energy) / 8 chips = $1.05"
+    unsaid = replace(system, energy_usd_per_kwh=None, utilization_ratio=0.5)
+    lines = dict(cost_lines(option("own/rack", price=said(unsaid)), given.question))
+    assert lines["chip hour"] == (
+        "($250,000 / 35,040 h + energy not stated, left out) / 0.5 of the hours / 8 chips = $1.78"
+    )
     kept = option("own/held", price=said(HourlyPrice(reserved_usd_per_hour=1.5)))
     kept = replace(kept, deployment=replace(kept.deployment, purchase="reserved"))
     assert dict(cost_lines(kept, given.question))["chip hour"] == "$1.50, reserved"

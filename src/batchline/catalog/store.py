@@ -7,6 +7,7 @@ question needs are read.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from batchline.catalog.records import (
     ClaimSet,
     Engine,
     Kernels,
+    Measurement,
     MeasurementSet,
     Model,
     Offer,
@@ -37,6 +39,11 @@ KINDS: Final = (
     "measurements",
     "kernels",
 )
+
+ALIASED: Final = frozenset({"chips", "systems", "models", "engines"})
+"""Kinds whose records may have other names than their id."""
+
+SUFFIX: Final = ".yaml"
 
 MAX_NAMED: Final = 20
 """Ids that a complaint about an unknown one lists; more are looked up with `catalog list`."""
@@ -65,19 +72,44 @@ class Catalog:
         self._read: dict[tuple[str, str], object] = {}
 
     def ids(self, kind: str) -> list[str]:
-        """Return every record id of a kind, sorted."""
-        found = {p.stem for f in self._folders for p in (f / kind).glob("*.yaml")}
-        return sorted(found)
+        """Return every record id of a kind, sorted.
+
+        Raises:
+            CatalogError: a folder cannot be read.
+        """
+        names = {name for f in self._folders for name in _names(f / kind)}
+        return sorted(n.removesuffix(SUFFIX) for n in names if n.endswith(SUFFIX))
+
+    def ids_by_age(self, kind: str) -> list[str]:
+        """Return the ids of a kind, built-in ones first: the order in which aliases count."""
+        built_in = _names(BUILT_IN / kind)
+        return sorted(self.ids(kind), key=lambda i: f"{i}{SUFFIX}" not in built_in)
 
     def path(self, kind: str, record_id: str) -> Path | None:
-        """Return the file that holds a record, None where there is none."""
-        if not _ID.match(record_id):
-            return None
+        """Return the file that holds a record, None where there is none.
+
+        What has its name but is no file, such as a link to nothing, is returned too: reading it
+        says what is wrong, and a record below it is never used in silence.
+        """
+        return self._place(kind, record_id) if _ID.match(record_id) else None
+
+    def _place(self, kind: str, stem: str) -> Path | None:
+        places = (folder / kind / f"{stem}{SUFFIX}" for folder in self._folders)
+        return next((p for p in places if _is_there(p)), None)
+
+    def ignored(self) -> Iterator[tuple[Path, str]]:
+        """Yield what lies in the folders, looks like a record and is not read, with the reason."""
         for folder in self._folders:
-            path = folder / kind / f"{record_id}.yaml"
-            if path.is_file():
-                return path
-        return None
+            for name in sorted(_names(folder)):
+                path = folder / name
+                if name not in KINDS and any(_is_yaml(n) for n in _names_if_folder(path)):
+                    yield path, f"is no folder of a catalog, expected one of {', '.join(KINDS)}"
+                elif _is_yaml(name):
+                    yield path, f"lies beside the folders {', '.join(KINDS)}, expected in one"
+            for kind in KINDS:
+                for name in sorted(_names(folder / kind)):
+                    if _is_yaml(name) and not name.endswith(SUFFIX):
+                        yield folder / kind / name, f"expected a name that ends in {SUFFIX}"
 
     def chip(self, name: str) -> Chip:
         """Return a chip by id or alias; raise CatalogError when unknown or wrong."""
@@ -134,22 +166,46 @@ class Catalog:
     def find(self, name: str) -> object:
         """Return the first record of any kind with this id, alias or offer id.
 
-        `kind/id`, such as `kernels/h100-sxm`, is the record of that kind.
+        `kind/name`, such as `claims/cerebras`, is the record of that kind, and `set/run` a
+        measurement.
 
         Raises:
             CatalogError: there is none; the message names close ones.
         """
-        named_kind, _, named_id = name.partition("/")
-        if named_kind in KINDS and self.path(named_kind, named_id):
-            return self.record(named_kind, named_id)
+        kind, slash, rest = name.partition("/")
+        if slash and kind in KINDS:
+            return self._of_kind(kind, rest)
         for kind in KINDS:
             record_id = self._lookup(kind, name)
             if record_id is not None:
                 return self.record(kind, record_id)
-        provider, slash, _ = name.partition("/")
-        if slash and self._lookup("offers", provider):
-            return self.offer(name)
+        first, slash, _ = name.partition("/")
+        for kind in ("offers", "measurements"):
+            if slash and self._lookup(kind, first):
+                return self._of_kind(kind, name)
         raise _unknown("record", name, [i for kind in KINDS for i in self.ids(kind)])
+
+    def _of_kind(self, kind: str, name: str) -> object:
+        """Return a record of a kind by id or alias, or one offer or run of it by `record/name`."""
+        if "/" in name and self._lookup(kind, name) is None:
+            if kind == "offers":
+                return self.offer(name)
+            if kind == "measurements":
+                return self.measurement(name)
+        return self._find(kind, name, object)
+
+    def measurement(self, name: str) -> Measurement:
+        """Return one run by `set/run`; raise CatalogError when unknown."""
+        first, _, run = name.partition("/")
+        found = self.measurements(first).measurements
+        for measurement in found:
+            if measurement.id == run:
+                return measurement
+        raise _unknown("measurement", name, [f"{first}/{m.id}" for m in found])
+
+    def knows(self, kind: str, name: str) -> bool:
+        """Return whether a record of a kind has this id or alias."""
+        return self._lookup(kind, name) is not None
 
     def _find(self, kind: str, name: str, record_type: type[R]) -> R:
         record_id = self._lookup(kind, name)
@@ -161,12 +217,15 @@ class Catalog:
 
     def _lookup(self, kind: str, name: str) -> str | None:
         """Return the id of the record of a kind that has this id or alias."""
-        if self.path(kind, name):
-            return name
         wanted = name.casefold()
-        for record_id in self.ids(kind):
+        for record_id in (name, wanted):
+            if self.path(kind, record_id):
+                return record_id
+        if kind not in ALIASED:
+            return None
+        for record_id in self.ids_by_age(kind):
             aliases = getattr(self.record(kind, record_id), "aliases", ())
-            if wanted in {record_id.casefold(), *(a.casefold() for a in aliases)}:
+            if wanted in {a.casefold() for a in aliases}:
                 return record_id
         return None
 
@@ -176,9 +235,20 @@ class Catalog:
         if key not in self._read:
             path = self.path(kind, record_id)
             if path is None:
+                self._check_name(kind, record_id)
                 raise _unknown(kind.removesuffix("s"), record_id, self.ids(kind))
+            if path.is_fifo():
+                raise CatalogError(f"{path}: is a pipe, expected a file")
             self._read[key] = read_record(kind, path)
         return self._read[key]
+
+    def _check_name(self, kind: str, stem: str) -> None:
+        path = self._place(kind, stem) if stem in self.ids(kind) else None
+        if path is not None:
+            raise CatalogError(
+                f"{path}: found the file name {path.name!r}, expected lower-case letters, digits, "
+                f"'.', '_' and '-' before {SUFFIX}"
+            )
 
 
 def read_record(kind: str, path: Path) -> object:
@@ -189,10 +259,38 @@ def read_record(kind: str, path: Path) -> object:
     return read_file(path, SCHEMAS[kind]).record(path.stem)
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as exc:
+        raise CatalogError(f"{path}: cannot be read: {exc.strerror}") from exc
+    return True
+
+
+def _is_yaml(name: str) -> bool:
+    return name.lower().endswith((".yaml", ".yml"))
+
+
+def _names(folder: Path) -> list[str]:
+    """Return what lies in a folder, but what begins with a dot: an editor's, or the system's."""
+    try:
+        return [name for name in os.listdir(folder) if not name.startswith(".")]
+    except FileNotFoundError:
+        return []
+    except OSError as exc:
+        raise CatalogError(f"{folder}: cannot be read: {exc.strerror}") from exc
+
+
+def _names_if_folder(path: Path) -> list[str]:
+    return _names(path) if os.path.isdir(path) else []
+
+
 def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise CatalogError(f"{folder}: is not a folder, expected a catalog")
-    if not any((folder / kind).is_dir() for kind in KINDS):
+    if not set(KINDS) & set(_names(folder)):
         raise CatalogError(f"{folder}: found none of its folders, expected {', '.join(KINDS)}")
 
 

@@ -19,6 +19,7 @@ from batchline.cli.options import (
     write_json,
     write_text,
 )
+from batchline.errors import CatalogError
 
 
 def audit_command(
@@ -50,7 +51,13 @@ def audit_command(
         assert isinstance(claims, ClaimSet)
     else:
         claims = facts.claims(what)
-    result = audit(claims, facts, day(as_of), days(max_price_age))
+    try:
+        result = audit(claims, facts, day(as_of), days(max_price_age))
+    except CatalogError as exc:
+        if not str(exc).startswith(f"{claims.id}: "):
+            raise
+        place = what if _is_file_name(what) else facts.path("claims", claims.id)
+        raise CatalogError(f"{place}: {str(exc).removeprefix(f'{claims.id}: ')}") from exc
     if as_json:
         write_json(audit_json(result), out)
     else:

@@ -1,5 +1,6 @@
 """`batchline catalog`: what is known, with whose word for it, and what is wrong with it."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,6 @@ from batchline.cli.options import (
     Folders,
     MaxPriceAge,
     Out,
-    Strict,
     day,
     days,
     destination,
@@ -63,7 +63,7 @@ def show_record(
     out: Out = None,
 ) -> None:
     """Show every value of one record: source, date, grade, and the entries that lost to it."""
-    from batchline.report.catalog import record_json, render_record
+    from batchline.report.catalog_record import record_json, render_record
 
     record = open_catalog(catalog).find(name)
     if as_json:
@@ -80,17 +80,21 @@ def check_records(
     catalog: Folders = None,
     as_json: AsJson = False,
     out: Out = None,
-    strict: Strict = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 when a finding has no explanation.")
+    ] = False,
 ) -> None:
     """Find what is invalid, stale, conflicting, out of range, misquoted or unresolved.
 
-    Offers of models that the catalog has no record of are named too.
+    What is stale and what has no model record is named too, and explains itself. Also found: dates
+    still to come, names that two records answer to, and files that are not read.
     """
     from batchline.catalog.checking import check_catalog
     from batchline.report.catalog import problems_json, render_problems
 
     facts = open_catalog(catalog)
-    problems = check_catalog(facts, day(as_of), days(max_price_age))
+    today = max(day(as_of), day(None))
+    problems = check_catalog(facts, day(as_of), days(max_price_age), today)
     num_records = sum(len(facts.ids(kind)) for kind in KINDS)
     if as_json:
         write_json(problems_json(problems, num_records), out)
@@ -130,7 +134,7 @@ def add_model(
 
 def _refuse_overwrite(path: Path) -> None:
     """Make the folder of a new record, and never write over an old one."""
-    if path.exists():
+    if os.path.lexists(path):
         raise InputError(f"{path}: exists already, expected a new record")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from batchline.catalog.records import Chip, Engine, Model, Provider
+from batchline.catalog import Catalog
+from batchline.catalog.records import Chip, Engine, Model, Provider, System
 from batchline.cli.options import day, days, open_catalog
 from batchline.decision import RULES, WAY_RULES, Decision, Option, Policy, check_names, decide
+from batchline.decision.candidates import OWN, hardware
 from batchline.decision.rules import Facts
 from batchline.errors import CatalogError, InputError
 from batchline.report.decision_option import Entry
@@ -53,6 +55,7 @@ def ask(path: Path, choices: Choices) -> Asked:
     for rule in sorted(accepted):
         _check_rule(rule)
     facts, read = open_catalog(choices.catalog), read_workload(path)
+    _check_hardware(facts)
     stated = None if read.as_of is None else read.as_of.isoformat()
     as_of = day(choices.as_of or stated)
     age = read.max_price_age
@@ -82,9 +85,22 @@ def _decided(path: Path, workload: Workload, facts: Facts, policy: Policy) -> De
         check_names(workload, facts)
         return decide(workload, facts, policy)
     except (InputError, CatalogError) as exc:
-        if str(exc).startswith(("unknown ", "requirements.", "baseline.", workload.name)):
+        of_workload = ("unknown ", "requirements.", "baseline.", f"offer {OWN}/", workload.name)
+        if str(exc).startswith(of_workload):
             raise type(exc)(f"{path}: {exc}") from exc
         raise
+
+
+def _check_hardware(facts: Catalog) -> None:
+    """Refuse an offer of a chip or system that no record describes; name the offer's file."""
+    for provider in facts.ids("offers"):
+        for offer in facts.provider(provider).offers:
+            try:
+                hardware(offer, facts)
+            except CatalogError as exc:
+                if not str(exc).startswith("offer "):
+                    raise
+                raise CatalogError(f"{facts.path('offers', provider)}: {exc}") from exc
 
 
 def _check_rule(rule: str) -> None:
@@ -217,6 +233,10 @@ class Only:
     def chip(self, name: str) -> Chip:
         """Return a chip by id or alias."""
         return self.facts.chip(name)
+
+    def system(self, name: str) -> System:
+        """Return a system by id or alias."""
+        return self.facts.system(name)
 
     def model(self, name: str) -> Model:
         """Return a model by id or alias."""

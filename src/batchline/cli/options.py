@@ -1,9 +1,11 @@
 """Options that commands share, and where today's date and the environment come in."""
 
 import datetime as dt
+import errno
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -92,13 +94,15 @@ def destination(out: Path | None) -> Iterator[TextIO]:
     yield text
     try:
         _replace(out.resolve(), text.getvalue())
-    except (OSError, ValueError) as exc:
+    except (OSError, RuntimeError, ValueError) as exc:  # a loop of links was a RuntimeError
         reason = getattr(exc, "strerror", None) or exc
         raise InputError(f"{str(out)!r}: cannot be written: {reason}") from exc
 
 
 def _replace(target: Path, text: str) -> None:
     """Write a regular file whole or not at all, keeping its mode; write into anything else."""
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if target.is_dir():
         raise IsADirectoryError(0, "Is a directory")
     if target.exists() and not target.is_file():
@@ -124,7 +128,7 @@ def _umask() -> int:
 
 
 def write_text(report: "RenderableType", out: Path | None) -> None:
-    """Print a report: colors and the terminal's width on a terminal, 100 columns elsewhere."""
+    """Print a report: colors and the terminal's width on a terminal; elsewhere COLUMNS, or 100."""
     from rich.console import Console
 
     with destination(out) as stream:
@@ -132,10 +136,18 @@ def write_text(report: "RenderableType", out: Path | None) -> None:
             width = max(MIN_WIDTH, shutil.get_terminal_size().columns)
             Console(file=stream, width=width, highlight=False).print(report, crop=False)
             return
-        console = Console(file=io.StringIO(), width=100, highlight=False, color_system=None)
+        console = Console(
+            file=io.StringIO(), width=_stated_width(), highlight=False, color_system=None
+        )
         console.print(report, crop=False)
         lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]  # StringIO
         stream.writelines(f"{line.rstrip()}\n" for line in lines)
+
+
+def _stated_width() -> int:
+    """Return the width that the environment asks for, 100 columns where it asks for none."""
+    stated = os.environ.get("COLUMNS", "")
+    return max(MIN_WIDTH, int(stated)) if re.fullmatch("[0-9]{1,4}", stated) else 100
 
 
 def write_json(value: dict[str, Any], out: Path | None) -> None:

@@ -1,5 +1,6 @@
 """`batchline catalog refresh`: today's prices of a provider as dated entries of an overlay."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -46,7 +47,7 @@ def refresh_command(
 
     listing = listing_of(provider)
     stamp = _stamp(listing, recorded, as_of)
-    catalog = open_catalog([folder] if (folder / "offers").is_dir() else None)
+    catalog = open_catalog([folder] if _is_catalog(folder) else None)
     path = folder / "offers" / f"{provider}.yaml"
     texts = _texts(listing, catalog, recorded)
     sightings = [listing.feed.read(listing.key, n, t, stamp.as_of) for n, t in texts.items()]
@@ -59,6 +60,13 @@ def refresh_command(
             stream.write(refreshed.text)
     for line in _told(refreshed, path if is_new else None):
         typer.echo(line, err=True)
+
+
+def _is_catalog(folder: Path) -> bool:
+    """Return whether a folder holds records of any kind, which then count too."""
+    from batchline.catalog import KINDS
+
+    return any(os.path.isdir(folder / kind) for kind in KINDS)
 
 
 def download(url: str) -> str | None:

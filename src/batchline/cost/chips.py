@@ -34,7 +34,7 @@ def owned_usd_per_hour(cost: SystemCost) -> float:
     """Return what an hour of a purchased system costs, used or not.
 
     `cost.utilization_ratio` is the share of the hours it can be used: the rest is down time, and
-    the usable hours carry it.
+    the usable hours carry it. Energy counts where its price is stated.
 
     >>> rack = SystemCost(capex_usd=250_000, lifetime_s=4 * 8760 * 3600, power_watts=10_000,
     ...                   pue_ratio=1.3, utilization_ratio=1.0, energy_usd_per_kwh=0.10)
@@ -42,7 +42,7 @@ def owned_usd_per_hour(cost: SystemCost) -> float:
     8.43
     """
     hours = cost.lifetime_s / SECONDS_PER_HOUR
-    energy = cost.power_watts / 1e3 * cost.pue_ratio * cost.energy_usd_per_kwh
+    energy = cost.energy_usd_per_hour or 0.0
     return (cost.capex_usd / hours + energy) / cost.utilization_ratio
 
 

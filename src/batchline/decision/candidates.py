@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -20,6 +21,7 @@ from batchline.catalog.records import (
 )
 from batchline.decision.rules import Ask, Candidate, Facts
 from batchline.decision.rules.model_facts import reaches
+from batchline.errors import CatalogError
 from batchline.performance.deployment import Deployment, Purchase
 from batchline.provenance import Interest, Period, Source, Sourced
 from batchline.workload.records import Capacity, Workload
@@ -51,18 +53,29 @@ def _candidate(offer: Offer, provider: Provider, model: Model, facts: Facts) -> 
         serves_it = is_any or offer.model == model.id
         if not serves_it:
             return None
-    chip = None if isinstance(offer, TokenOffer) else chip_id(offer)
-    if chip is None:
-        is_run_by_seller = isinstance(offer, TokenOffer | DedicatedOffer)
-        return Candidate(offer=offer, provider=provider, model=model) if is_run_by_seller else None
-    return Candidate(offer=offer, provider=provider, model=model, chip=facts.chip(chip))
+    settled, chip = hardware(offer, facts)
+    return Candidate(offer=settled, provider=provider, model=model, chip=chip)
 
 
-def chip_id(offer: Offer) -> str | None:
-    """Return the chip an offer runs on, where it is named."""
-    if isinstance(offer, HourlyOffer | OwnedOffer | DedicatedOffer):
-        return offer.chip
-    return None
+def hardware(offer: Offer, facts: Facts) -> tuple[Offer, Chip | None]:
+    """Return an offer as chips, a system as the chips it is built of, and the chip if one is named.
+
+    Raises:
+        CatalogError: its chip or system is not in the catalog; the message names offer and key.
+    """
+    if not isinstance(offer, HourlyOffer | OwnedOffer | DedicatedOffer):
+        return offer, None
+    system = None if isinstance(offer, HourlyOffer) else offer.system
+    try:
+        if system is not None and not isinstance(offer, HourlyOffer):
+            box = facts.system(system)
+            return replace(offer, chip=box.chip, num_chips=box.num_chips), facts.chip(box.chip)
+        return offer, None if offer.chip is None else facts.chip(offer.chip)
+    except CatalogError as exc:
+        if not str(exc).startswith("unknown "):
+            raise
+        key = "chip" if system is None else "system"
+        raise CatalogError(f"offer {offer.id}: {key}: {exc}") from exc
 
 
 def deployments(candidate: Candidate, ask: Ask) -> Iterator[Deployment]:
@@ -159,7 +172,7 @@ def _own_offer(capacity: Capacity, source: Source) -> Offer:
         power_watts=capacity.power_watts or 0.0,
         pue_ratio=capacity.pue_ratio,
         utilization_ratio=1.0,
-        energy_usd_per_kwh=capacity.energy_usd_per_kwh,
+        energy_usd_per_kwh=capacity.energy_usd_per_kwh if capacity.power_watts else None,
     )
     return OwnedOffer(
         id=f"{OWN}/{capacity.name}",

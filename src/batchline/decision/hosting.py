@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from batchline.catalog.records import HourlyOffer
+from batchline.catalog.records import HourlyOffer, SystemCost
 from batchline.decision.load import ClassTarget, Load, target_words, time_words
 from batchline.decision.pricing import (
     ChipPrice,
@@ -159,7 +159,7 @@ def _option(
         limited_by=curve.limited_by,
         basis=cost.basis,
         rulings=(),
-        caveats=(*curve.notes, *_not_modeled(setting)),
+        caveats=(*curve.notes, *_not_modeled(setting), *_not_priced(price)),
         on_word_of=candidate.on_word_of(setting.ask),
     )
 
@@ -171,6 +171,13 @@ def _not_modeled(setting: Setting) -> Iterator[str]:
         yield "the time and the memory that LoRA adapters take are not modeled"
     if set(required.modalities) - {"text"}:
         yield "the time that encoding images takes is not modeled"
+
+
+def _not_priced(price: ChipPrice) -> Iterator[str]:
+    """Yield what owned chips cost and nobody states."""
+    cost = price.stated.value
+    if isinstance(cost, SystemCost) and cost.energy_usd_per_hour is None:
+        yield "what its energy costs is not stated, and left out of the cost"
 
 
 def mean_times(found: Fleet) -> tuple[float, float]:

@@ -22,6 +22,7 @@ from batchline.catalog.records import (
     Model,
     Offer,
     Provider,
+    System,
     TokenOffer,
     TokenPrice,
 )
@@ -71,6 +72,10 @@ class _Overruled:
     def chip(self, name: str) -> Chip:
         """Return a chip by id or alias."""
         return self.facts.chip(name)
+
+    def system(self, name: str) -> System:
+        """Return a system by id or alias."""
+        return self.facts.system(name)
 
     def model(self, name: str) -> Model:
         """Return a model by id or alias."""

@@ -86,7 +86,8 @@ def read_text(path: Path) -> str:
     except IsADirectoryError as exc:
         raise InputError(f"{path}: is a directory, expected a file") from exc
     except FileNotFoundError as exc:
-        raise InputError(f"{path}: no such file") from exc
+        reason = "is a link to nothing" if path.is_symlink() else "no such file"
+        raise InputError(f"{path}: {reason}") from exc
     except OSError as exc:
         raise InputError(f"{path}: cannot be read: {exc.strerror}") from exc
     except ValueError as exc:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Final, TypeVar, get_args
 
 from annotated_types import Gt
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
 
 from batchline.documents.document import Document, Key, KeyPath
 from batchline.errors import BatchlineError, InputError
@@ -17,6 +18,8 @@ from batchline.units import file_spellings, to_base
 
 MAX_SHOWN: Final = 60
 UNKNOWN_KEY: Final = {"extra_forbidden", "unexpected_keyword_argument"}
+
+UNION_TAG: Final = {"union_tag_invalid", "union_tag_not_found"}
 
 FINITE: Final = AllowInfNan(allow_inf_nan=False)
 
@@ -42,6 +45,11 @@ class File(BaseModel):
 
 
 F = TypeVar("F", bound=File)
+
+
+def complaint(expected: str, at: KeyPath) -> PydanticCustomError:
+    """Return what a validator raises about a key below the part it validates."""
+    return PydanticCustomError("complaint", "{expected}", {"expected": expected, "at": at})
 
 
 def check(document: Document, schema: type[F]) -> F:
@@ -124,6 +132,28 @@ def field_names(schema: Any) -> frozenset[str]:  # noqa: ANN401 - any annotation
     return frozenset(found)
 
 
+def _owners(key: str, schema: type[File]) -> set[str]:
+    """Return the fields whose own parts have a key, of a schema that has it somewhere below."""
+    found: set[str] = set()
+    waiting = [(name, f.annotation) for name, f in schema.model_fields.items()]
+    seen: set[tuple[str, int]] = set()
+    while waiting:
+        owner, kind = waiting.pop()
+        if (owner, id(kind)) in seen:
+            continue
+        seen.add((owner, id(kind)))
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            below = {name: f.annotation for name, f in kind.model_fields.items()}
+        elif is_dataclass(kind):
+            below = {f.name: f.type for f in fields(kind)}  # type: ignore[misc]  # resolved types
+        else:
+            waiting += [(owner, part) for part in get_args(kind)]
+            continue
+        found |= {owner} if key in below else set()
+        waiting += list(below.items())
+    return found
+
+
 def _scale(value: Any, factor: float) -> Any:  # noqa: ANN401 - YAML
     """Multiply a number, the `value` of an entry, or those of every entry below."""
     if isinstance(value, dict):
@@ -143,38 +173,57 @@ def _explain(error: ValidationError, document: Document, schema: type[File]) -> 
     problems = [p for p in reported if p["type"] != "too_short"] or reported
     unknown = [p for p in problems if p["type"] in UNKNOWN_KEY]
     first = unknown[0] if unknown else problems[0]
-    path = _path_in(document.data, first["loc"], is_missing=first["type"] == "missing")
+    path = _path_in(document.data, *_place(first))
     where = document.where(path)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    if first["type"] == "missing":
+    if first["type"] in {"missing", "union_tag_not_found"}:
         return f"{where}: is missing, expected a value{more}"
     if first["type"] in UNKNOWN_KEY:
-        return f"{where}: unknown key{_suggestion(str(path[-1]), schema)}{more}"
+        return f"{where}: unknown key{_suggestion(str(path[-1]), schema, path)}{more}"
     expected = _expected(first, schema)
     found = _show(_at(document.data, path))
     return f"{where}: found {found}, {expected}{more}"
 
 
+def _place(problem: Any) -> tuple[tuple[Key, ...], bool]:  # noqa: ANN401 - pydantic's ErrorDetails
+    """Return pydantic's location of a problem, and whether its last key may not be there."""
+    loc, context = problem["loc"], problem.get("ctx", {})
+    if problem["type"] == "complaint":
+        return (*loc, *context["at"]), True
+    if problem["type"] in UNION_TAG:
+        return (*loc, str(context["discriminator"]).strip("'")), True
+    return loc, problem["type"] == "missing"
+
+
 def _expected(problem: Any, schema: type[File]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
-    message = str(problem["msg"])
+    message, context = str(problem["msg"]), problem.get("ctx", {})
     if problem["type"] == "tuple_type":
         entry = bool(schema.entry_keys) and isinstance(problem["input"], int | float)
         return "expected an entry {value: ..., source: ...}" if entry else "expected a list"
-    if problem["type"] == "value_error":
+    if problem["type"] in {"value_error", "complaint"}:
         message = message.removeprefix("Value error, ")
         return message if "expected" in message else f"which is wrong: {message}"
-    least = problem.get("ctx", {}).get("min_length")
+    least = context.get("min_length")
     if problem["type"] in {"too_short", "string_too_short"} and least:
         unit = "character" if problem["type"] == "string_too_short" else "item"
         return f"expected at least {least} {unit}{'' if least == 1 else 's'}"
-    if problem["type"] == "string_pattern_mismatch":
-        return f"expected text of the pattern {problem['ctx']['pattern']}"
+    named = {
+        "string_pattern_mismatch": f"text of the pattern {context.get('pattern')}",
+        "union_tag_invalid": f"one of {context.get('expected_tags')}",
+    }
+    if problem["type"].startswith("date"):
+        return "expected a day such as 2026-04-28"
+    if problem["type"] in named:
+        return f"expected {named[problem['type']]}"
     for phrase in ("Input should be ", "Value should be "):
         message = message.removeprefix(phrase)
     return f"expected {message[0].lower()}{message[1:]}"
 
 
-def _suggestion(key: str, schema: type[File]) -> str:
+def _suggestion(key: str, schema: type[File], path: KeyPath) -> str:
+    owners = sorted(_owners(key, schema) - {str(p) for p in path})
+    if owners:
+        return f" here, expected below {' or '.join(owners)}"
     known = [s for name in sorted(field_names(schema)) for s in file_spellings(name)]
     close = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
     return f", did you mean {close[0]}?" if close else ""
@@ -183,8 +232,7 @@ def _suggestion(key: str, schema: type[File]) -> str:
 def _path_in(
     data: Any,  # noqa: ANN401 - YAML
     loc: tuple[Key, ...],
-    *,
-    is_missing: bool,
+    is_missing: bool,  # noqa: FBT001 - a fact about `loc`
 ) -> KeyPath:
     """Translate pydantic's location into the author's own keys.
 

@@ -1,25 +1,28 @@
-"""Catalog records as text: lists, one record with every source, and problems; or as JSON."""
+"""The catalog as text or JSON: lists of records, and what is wrong with them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from batchline.catalog import Catalog
-from batchline.catalog.checking import Problem
+from batchline.catalog.problem import EXPLAINED, Problem
 from batchline.catalog.records import (
+    Chip,
+    DedicatedOffer,
     HourlyOffer,
-    Model,
     Offer,
+    OwnedOffer,
+    SystemCost,
     TokenOffer,
+    TokenPrice,
 )
-from batchline.provenance import Period, Source, Sourced
-from batchline.report.layout import heading, human, source_line
+from batchline.catalog.records.offer import HourlyPrice
+from batchline.provenance import Sourced
+from batchline.report.layout import heading, human
 from batchline.report.long_table import LongTable
 
 SCHEMA_VERSION: Final = 1
@@ -51,11 +54,15 @@ HEADERS: Final = {
     "output_usd_per_mtok": "output",
     "on_demand_usd_per_hour": "on demand",
     "spot_usd_per_hour": "spot",
+    "reserved_usd_per_hour": "reserved",
     "checked_on": "checked",
 }
 """How a column is headed in text; JSON keeps the key with its unit."""
 
-WRAPPING: Final = {"id", "title", "license", "name"}
+WRAPPING: Final = {"title", "license", "name"}
+
+MAX_PRICE_AGE: Final = timedelta(days=180)
+"""As `batchline decide` takes it: a price checked within it comes before one that was not."""
 
 
 def render_list(catalog: Catalog, kinds: list[str], as_of: date) -> RenderableType:
@@ -88,7 +95,7 @@ def _value(fact: Sourced[float] | None) -> float | None:
     return None if fact is None else fact.value
 
 
-def _chips(catalog: Catalog, _as_of: date) -> Iterator[Row]:
+def _chips(catalog: Catalog, as_of: date) -> Iterator[Row]:
     for chip in map(catalog.chip, catalog.ids("chips")):
         peaks = chip.peak_dense_flop_per_s
         yield {
@@ -99,7 +106,16 @@ def _chips(catalog: Catalog, _as_of: date) -> Iterator[Row]:
             "sixteen_bit_dense_flop_per_s": _value(peaks.get("bf16") or peaks.get("fp16")),
             "eight_bit_dense_flop_per_s": _value(peaks.get("fp8") or peaks.get("int8")),
             "tdp_watts": _value(chip.tdp_watts),
+            "sold": _sold(chip, as_of),
         }
+
+
+def _sold(chip: Chip, as_of: date) -> str | None:
+    """Return whether a chip can be had on a day, or from when; None where no source tells."""
+    if chip.available_from is None:
+        return None
+    first = chip.available_from.value
+    return "yes" if first.start <= as_of else f"from {first}"
 
 
 def _systems(catalog: Catalog, _as_of: date) -> Iterator[Row]:
@@ -137,13 +153,22 @@ def _engines(catalog: Catalog, _as_of: date) -> Iterator[Row]:
 
 def _offers(catalog: Catalog, as_of: date) -> Iterator[Row]:
     for offer in catalog.offers():
-        checked = offer.checked_on()
+        price = _price(offer, as_of)
         yield {
             "id": offer.id,
-            **_prices(offer, as_of),
-            "checked_on": None if checked is None else checked.isoformat(),
+            **{key: None if price is None else getattr(price.value, key, None) for key in PRICES},
+            "checked_on": None if price is None else price.checked_on.isoformat(),
             "listed": _listed(offer, as_of),
         }
+
+
+def _price(
+    offer: Offer, as_of: date
+) -> Sourced[TokenPrice] | Sourced[HourlyPrice] | Sourced[SystemCost] | None:
+    """Return the price that counts on a day, chosen as a decision does; None where none does."""
+    if isinstance(offer, TokenOffer | HourlyOffer | DedicatedOffer):
+        return offer.price_on(as_of, MAX_PRICE_AGE)
+    return offer.cost_on(as_of) if isinstance(offer, OwnedOffer) else None
 
 
 def _listed(offer: Offer, as_of: date) -> str:
@@ -153,20 +178,12 @@ def _listed(offer: Offer, as_of: date) -> str:
     return {True: "yes", False: "no", None: "unknown"}[listed]
 
 
-def _prices(offer: Offer, as_of: date) -> Row:
-    """Return the prices that count on a day; None where none does."""
-    row: Row = dict.fromkeys(PRICE_KEYS)
-    price = offer.price_on(as_of) if isinstance(offer, TokenOffer | HourlyOffer) else None
-    if price is not None:
-        row |= {key: getattr(price.value, key, None) for key in PRICE_KEYS}
-    return row
-
-
-PRICE_KEYS: Final = (
+PRICES: Final = (
     "input_usd_per_mtok",
     "output_usd_per_mtok",
     "on_demand_usd_per_hour",
     "spot_usd_per_hour",
+    "reserved_usd_per_hour",
 )
 
 
@@ -218,82 +235,6 @@ _LISTS: Final[dict[str, Callable[[Catalog, date], Iterator[Row]]]] = {
 }
 
 
-def render_record(record: object) -> RenderableType:
-    """Return every value of a record with its source, date and grade, and what lost to it."""
-    title = Text(f"{getattr(record, 'name', '') or getattr(record, 'title', '')}", style="bold")
-    title.append(f"  {getattr(record, 'id', '')}", style="dim")
-    table = Table.grid(padding=(0, 2), expand=True)
-    table.add_column(max_width=44, overflow="fold")
-    table.add_column(ratio=1, overflow="fold")
-    sources: dict[str, Source] = {}
-    for key, fact, is_winner in _facts(record):
-        for name, value in _cells(key, fact.value):
-            table.add_row(Text(name if is_winner else ""), _entry(value, fact, is_winner=is_winner))
-        sources.setdefault(fact.source.url or fact.source.title, fact.source)
-    lines = [source_line(s) for s in sources.values()]
-    return Group(title, _derived(record), table, heading("sources"), *lines)
-
-
-def _entry(value: str, fact: Sourced[object], *, is_winner: bool) -> Text:
-    """Return a value, its grade and dates, then its source and note on quieter lines."""
-    text = Text(value if is_winner else f"also {value}", overflow="fold")
-    text.append(f"   {fact.source.grade.name.lower()}, {_validity(fact)}", style="dim")
-    where = fact.source.quote or fact.source.row
-    text.append(f"\n{fact.source.title}" + (f": {where}" if where else ""), style="dim")
-    if fact.note:
-        text.append(f"\n{fact.note}", style="dim")
-    return text
-
-
-def _derived(record: object) -> Text:
-    if not isinstance(record, Model):
-        return Text("")
-    kv = record.kv_bytes_per_token(2)
-    return Text(
-        f"derived: {record.num_parameters / 1e9:.2f}e9 parameters, "
-        f"{record.num_active_parameters / 1e9:.2f}e9 used per token, "
-        f"{kv:,.0f} B of KV cache per token in bf16\n"
-    )
-
-
-def _facts(record: object, path: str = "") -> Iterator[tuple[str, Sourced[object], bool]]:
-    """Yield every sourced value with its path, each followed by its alternatives."""
-    if isinstance(record, Sourced):
-        yield path, record, True
-        yield from ((path, other, False) for other in record.alternatives)
-        return
-    for name, value in _children(record):
-        yield from _facts(value, f"{path}.{name}".strip("."))
-
-
-def _children(record: object) -> Iterator[tuple[str, object]]:
-    """Yield the named parts of a record, a mapping or a tuple of records."""
-    if is_dataclass(record):
-        yield from ((f.name, getattr(record, f.name)) for f in fields(record))
-    elif isinstance(record, dict):
-        yield from ((str(key), value) for key, value in record.items())
-    elif isinstance(record, tuple):
-        yield from ((getattr(item, "id", ""), item) for item in record)
-
-
-def _cells(key: str, value: object) -> Iterator[tuple[str, str]]:
-    """Yield a value's name and text; one line per field where it is a record."""
-    if not is_dataclass(value) or isinstance(value, Period):
-        yield key, human(key, value)
-        return
-    for f in fields(value):
-        inner = getattr(value, f.name)
-        if inner is not None and inner not in ((), ""):
-            shown = human(f.name, inner) if not is_dataclass(inner) else str(inner)
-            yield f"{key}.{f.name}", shown
-
-
-def _validity(fact: Sourced[object]) -> str:
-    if fact.valid_from or fact.valid_to:
-        return f"{fact.valid_from or '...'} to {fact.valid_to or 'now'}"
-    return str(fact.as_of or fact.source.retrieved)
-
-
 def render_problems(problems: list[Problem], num_records: int) -> RenderableType:
     """Return the findings of `catalog check`, by sort."""
     num_explained = sum(1 for p in problems if p.explanation)
@@ -302,10 +243,13 @@ def render_problems(problems: list[Problem], num_records: int) -> RenderableType
     for sort in dict.fromkeys(p.sort for p in problems):
         group = [p for p in problems if p.sort == sort]
         parts.append(heading(f"{sort} ({len(group)})"))
+        reason = EXPLAINED.get(sort, "")
+        if reason:
+            parts.append(Padding(Text(f"-> {reason}", style="green"), (0, 0, 0, 2)))
         for p in group:
             parts.append(Padding(Text(f"{p.record}  {p.key}"), (0, 0, 0, 2)))
             parts.append(Padding(Text(p.message, style="dim"), (0, 0, 0, 4)))
-            if p.explanation:
+            if p.explanation and p.explanation != reason:
                 parts.append(Padding(Text(f"-> {p.explanation}", style="green"), (0, 0, 0, 4)))
     return Group(*parts)
 
@@ -326,17 +270,3 @@ def problems_json(problems: list[Problem], num_records: int) -> dict[str, Any]:
             for p in problems
         ],
     }
-
-
-def record_json(record: object) -> Any:  # noqa: ANN401 - JSON
-    """Return a record as JSON values, every value with its source and alternatives."""
-    if isinstance(record, Period | date):
-        return str(record)
-    if is_dataclass(record):
-        return {f.name: record_json(getattr(record, f.name)) for f in fields(record)}
-    if isinstance(record, dict):
-        return {str(k): record_json(v) for k, v in record.items()}
-    if isinstance(record, tuple | list):
-        return [record_json(v) for v in record]
-    name = getattr(record, "name", None)
-    return name.lower() if isinstance(name, str) else record

@@ -85,10 +85,15 @@ def _usd_per_chip_hour(option: Option, operations: Operations) -> tuple[float, s
     if isinstance(price, SystemCost):
         usd = owned_usd_per_hour(price) / option.num_chips_paid
         hours = price.lifetime_s / SECONDS_PER_HOUR
-        energy = price.power_watts / 1e3 * price.pue_ratio * price.energy_usd_per_kwh
+        energy = price.energy_usd_per_hour
+        drawn = (
+            "energy not stated, left out" if energy is None else f"${figure(energy)}/h of energy"
+        )
+        share = price.utilization_ratio
+        usable = "" if share == 1 else f"{short(share)} of the hours / "
         return usd, (
-            f"(${figure(price.capex_usd)} / {figure(hours)} h + ${figure(energy)}/h of energy) / "
-            f"{option.num_chips_paid} chips = ${figure(usd)}"
+            f"(${figure(price.capex_usd)} / {figure(hours)} h + {drawn}) / "
+            f"{usable}{option.num_chips_paid} chips = ${figure(usd)}"
         )
     assert isinstance(price, HourlyPrice)
     if purchase == "reserved" and price.reserved_usd_per_hour is not None:

@@ -17,7 +17,7 @@ from batchline.decision import (
 )
 from batchline.performance.deployment import Deployment
 from batchline.provenance import Source, Sourced
-from batchline.report.catalog import record_json
+from batchline.report.catalog_record import record_json
 from batchline.workload.records import (
     Arrivals,
     Baseline,

@@ -20,7 +20,7 @@ from batchline.report.decision_words import (
     target_words,
     usd_per_mtok_output,
 )
-from batchline.report.layout import heading, human, source_line
+from batchline.report.layout import UNSTATED_ENERGY, heading, human, source_line
 
 Entry = Option | Unknown | Rejected
 
@@ -131,6 +131,8 @@ def _stated(prefix: str, price: Sourced[object]) -> Iterator[tuple[str, str]]:
         amount = getattr(value, f.name)
         if amount is not None:
             yield f"{prefix}{_price_label(f.name)}", human(f.name, amount)
+        elif f.name == "energy_usd_per_kwh":
+            yield f"{prefix}{_price_label(f.name)}", UNSTATED_ENERGY
     source = price.source
     note = f"; {price.note}" if price.note else ""
     where = source.quote or source.row
@@ -142,7 +144,9 @@ def _stated(prefix: str, price: Sourced[object]) -> Iterator[tuple[str, str]]:
 
 
 def _price_label(name: str) -> str:
-    stem = name.partition("_usd_per_")[0].removesuffix("_ratio")
+    stem = name.partition("_usd_per_")[0]
+    for unit in ("_ratio", "_usd", "_watts", "_s"):
+        stem = stem.removesuffix(unit)
     return stem.replace("_", " ")
 
 

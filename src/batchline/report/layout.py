@@ -8,6 +8,8 @@ from rich.text import Text
 
 from batchline.provenance import Period, Source
 
+UNSTATED_ENERGY: Final = "not stated, energy is left out"
+
 WIDTH: Final = 100
 
 _SI: Final = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -51,6 +53,8 @@ def human(name: str, value: object) -> str:
 
     >>> human("memory_bandwidth_bytes_per_s", 3.35e12), human("on_demand_usd_per_hour", 2.904)
     ('3.35 TB/s', '$2.904/h')
+    >>> human("lifetime_s", 126_144_000), human("capex_usd", 240_000)
+    ('4 years', '$240,000')
     """
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -63,7 +67,10 @@ def human(name: str, value: object) -> str:
     return _number(name, float(value))
 
 
+SECONDS_PER_DAY: Final = 86_400
+
 _FORMATS: Final = (
+    ("usd_per_kwh", "${:.4g}/kWh"),
     ("usd_per_hour", "${:,.4g}/h"),
     ("usd_per_mtok", "${:.4g}/M"),
     ("bytes_per_token", "{:,.0f} B"),
@@ -82,10 +89,21 @@ def _number(name: str, value: float) -> str:
     for suffix, symbol in _UNITS:
         if suffix in name:
             return _prefixed(value, symbol)
+    if name.endswith("_usd"):
+        return f"${value:,.10g}"
     if not name.endswith("_s"):
         return f"{value:,.10g}"
+    return _duration(value)
+
+
+def _duration(value: float) -> str:
     if 0 < abs(value) < 1e-4:
         return f"{value * 1e6:.4g} us"
+    days = value / SECONDS_PER_DAY
+    if days >= 730:
+        return f"{days / 365:.4g} years"
+    if days >= 2:
+        return f"{days:.4g} days"
     return f"{value * 1e3:.4g} ms" if 0 < abs(value) < 1 else f"{value:g} s"
 
 

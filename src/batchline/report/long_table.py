@@ -13,12 +13,17 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 
 MIN_WIDTH: Final = 16
-"""What a column that may wrap is left before others are cut into."""
+"""What a column that may wrap is left before others give way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LongTable:
-    """Rows of cells below a bold header; columns that are `is_wrapping` give way first."""
+    """Rows of cells below a bold header.
+
+    Where the console is too narrow, columns that are `is_wrapping` give way, then headers. Other
+    cells, such as ids and figures, are never broken: rather than that, lines are longer than the
+    console.
+    """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -38,17 +43,18 @@ class LongTable:
                 yield Segment.line()
 
     def _widths(self, max_width: int) -> list[int]:
-        columns = zip(self.header, *self.rows, strict=True)
+        columns = list(zip(self.header, *self.rows, strict=True))
         widths = [max(map(cell_len, column)) for column in columns]
         spare = max_width - 2 * len(widths)
-        while sum(widths) > spare and max(widths) > 1:
-            soft = [
-                w if may and w > MIN_WIDTH else 0
-                for w, may in zip(widths, self.is_wrapping, strict=True)
-            ]
-            widest = max(soft) or max(widths)
-            widths[(soft if any(soft) else widths).index(widest)] -= 1
-        return widths
+        soft = [
+            min(width, MIN_WIDTH) if may else width
+            for width, may in zip(widths, self.is_wrapping, strict=True)
+        ]
+        hard = [
+            width if may else _least(column)
+            for width, may, column in zip(soft, self.is_wrapping, columns, strict=True)
+        ]
+        return _narrowed(_narrowed(widths, soft, spare), hard, spare)
 
     def _lines(self, cells: Sequence[str], widths: Sequence[int]) -> list[str]:
         """Return the lines of one row, each cell wrapped at words, else anywhere."""
@@ -65,4 +71,21 @@ class LongTable:
         for part, width, is_left in zip(parts, widths, self.is_left, strict=True):
             space = " " * (width - cell_len(part))
             padded.append(f" {part}{space} " if is_left else f" {space}{part} ")
-        return "".join(padded)
+        return "".join(padded).rstrip()
+
+
+def _least(column: Sequence[str]) -> int:
+    """Return the width that breaks no cell: only a header is broken, at its words."""
+    header, *cells = column
+    return max(map(cell_len, (*header.split(), *cells)), default=1)
+
+
+def _narrowed(widths: Sequence[int], least: Sequence[int], spare: int) -> list[int]:
+    """Return widths made narrower, the widest first, until they fit or are at their least."""
+    narrow = list(widths)
+    while sum(narrow) > spare:
+        room = [w if w > low else 0 for w, low in zip(narrow, least, strict=True)]
+        if not any(room):
+            break
+        narrow[room.index(max(room))] -= 1
+    return narrow

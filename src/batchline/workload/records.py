@@ -189,7 +189,7 @@ class Capacity:
     lifetime_s: float | None = None
     power_watts: float | None = None
     pue_ratio: float = 1.0
-    energy_usd_per_kwh: float = 0.0
+    energy_usd_per_kwh: float | None = None
     regions: tuple[str, ...] = ()
     is_sunk: bool = False
     stated: Stated = field(default_factory=Stated)

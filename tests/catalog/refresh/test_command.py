@@ -10,9 +10,11 @@ import typer
 from typer.testing import CliRunner
 
 from batchline.catalog import Catalog
+from batchline.catalog.records import TokenOffer
 from batchline.cli.refresh import download, refresh_command
 from batchline.errors import InputError
 from tests.catalog.refresh.conftest import RECORDED, built_in
+from tests.conftest import minimal
 
 CEREBRAS = ["cerebras", "--from", str(RECORDED / "cerebras.json")]
 DAY = ["--as-of", "2026-11-20"]
@@ -78,6 +80,16 @@ def test_the_overlay_that_counts_is_continued(
     run(*CEREBRAS, "--into", str(tmp_path / "new"), *DAY)
     assert "# of mine\n" in (tmp_path / "new" / "offers" / "cerebras.yaml").read_text("utf-8")
     assert (mine / "offers" / "cerebras.yaml").read_text("utf-8") == text
+
+
+def test_the_first_run_knows_the_models_of_the_folder_it_writes_into(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    model = minimal("models", ("modality:", "aliases: [acme-chat-9b]\nmodality:"))
+    (tmp_path / "models" / "my-chat.yaml").write_text(model, "utf-8")
+    run(*CEREBRAS, "--into", str(tmp_path), *DAY)
+    offer = Catalog([tmp_path]).offer("cerebras/acme-chat-9b")
+    assert isinstance(offer, TokenOffer)
+    assert offer.model == "my-chat"
 
 
 def test_what_is_fetched_was_seen_now_and_a_file_not_later(tmp_path: Path) -> None:

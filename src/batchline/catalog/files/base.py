@@ -1,7 +1,7 @@
 """The shape every catalog file shares: sources, entries that cite them, and nothing unknown."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
@@ -10,7 +10,8 @@ from annotated_types import MinLen
 from pydantic import PlainValidator, StringConstraints, WithJsonSchema, model_validator
 
 from batchline.documents import File
-from batchline.documents.schema import Positive, PositiveInt, Text
+from batchline.documents.document import KeyPath
+from batchline.documents.schema import Positive, PositiveInt, Text, complaint
 from batchline.errors import CatalogError
 from batchline.provenance import Grade, Interest, Period, Source, Sourced, prefer
 
@@ -38,6 +39,8 @@ Day = Annotated[
     PlainValidator(_period),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}(-[0-9]{2})?$"}),
 ]
+StoredPrecision = Literal["fp32", "bf16", "fp16", "fp8", "int8", "fp6", "fp4", "int4"]
+"""What weights are stored in; MXFP4 and NVFP4 are fp4. TF32 is a way to compute, not to store."""
 Precision = Literal["fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp6", "fp4", "int4"]
 
 
@@ -84,6 +87,15 @@ class Citation(File):
         return self
 
 
+def refuse_twins(named: Iterable[tuple[KeyPath, str]]) -> None:
+    """Refuse a name that another part of the file has, at the key of the second."""
+    seen: set[str] = set()
+    for path, name in named:
+        if name in seen:
+            raise complaint("expected a name that no other has", path)
+        seen.add(name)
+
+
 class Entry(Citation, Generic[V]):
     """One value with its source."""
 
@@ -100,10 +112,14 @@ Switches = Annotated[tuple[Entry[bool], ...], MinLen(1)]
 
 
 class RecordFile(File):
-    """A file that holds one record, or the records of one publisher."""
+    """A file that holds one record, or the records of one publisher.
+
+    Figures of a file that `is_bounded` must be ones of this world; see `bounds`.
+    """
 
     entry_keys: ClassVar[frozenset[str]] = frozenset(Entry.model_fields) | {"sparsity"}
     error: ClassVar[type[CatalogError]] = CatalogError
+    is_bounded: ClassVar[bool] = True
 
     sources: Annotated[dict[str, SourceEntry], MinLen(1)]
 

@@ -1,11 +1,11 @@
 """`claims/<publisher>.yaml`: what somebody says, one checkable assertion per claim."""
 
-from typing import Annotated, Self, cast
+from typing import Annotated, ClassVar, Self, cast
 
 from annotated_types import MinLen
 from pydantic import model_validator
 
-from batchline.catalog.files.base import Citation, Name, RecordFile, Resolver, Texts
+from batchline.catalog.files.base import Citation, Name, RecordFile, Resolver, Texts, refuse_twins
 from batchline.catalog.records import Claim, ClaimSet, Defect
 from batchline.catalog.records import check as checks
 from batchline.catalog.records import claim as kinds
@@ -97,16 +97,18 @@ class DefectEntry(File):
 class ClaimsFile(RecordFile):
     """One publisher's claims."""
 
+    is_bounded: ClassVar[bool] = False
+
     title: Text
     claims: Annotated[tuple[ClaimEntry, ...], MinLen(1)]
     defects: tuple[DefectEntry, ...] = ()
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
-        ids = [c.id for c in self.claims] + [d.id for d in self.defects]
-        twice = sorted({i for i in ids if ids.count(i) > 1})
-        if twice:
-            raise ValueError(f"expected unique ids, found {', '.join(twice)} twice")
+        refuse_twins(
+            [(("claims", i, "id"), c.id) for i, c in enumerate(self.claims)]
+            + [(("defects", i, "id"), d.id) for i, d in enumerate(self.defects)]
+        )
         return self
 
     def record(self, record_id: str) -> ClaimSet:

@@ -5,7 +5,14 @@ from typing import Annotated, Self
 from annotated_types import MinLen
 from pydantic import model_validator
 
-from batchline.catalog.files.base import Citation, Name, Precision, RecordFile, Resolver
+from batchline.catalog.files.base import (
+    Citation,
+    Name,
+    Precision,
+    RecordFile,
+    Resolver,
+    refuse_twins,
+)
 from batchline.catalog.records import Measurement, MeasurementSet, Run
 from batchline.catalog.records.measurement import Load
 from batchline.documents.schema import Positive, PositiveInt, Text
@@ -47,10 +54,7 @@ class MeasurementsFile(RecordFile):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        names = [r.name for r in self.runs]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise ValueError(f"expected unique names, found {', '.join(twice)} twice")
+        refuse_twins((("runs", i, "name"), x.name) for i, x in enumerate(self.runs))
         return self
 
     def record(self, record_id: str) -> MeasurementSet:

@@ -16,6 +16,7 @@ from batchline.catalog.files.base import (
     Resolver,
     TextLists,
     Texts,
+    refuse_twins,
 )
 from batchline.catalog.files.batch import with_batch
 from batchline.catalog.records import (
@@ -138,7 +139,7 @@ class CostEntry(Citation):
     power_watts: Positive
     pue_ratio: Annotated[float, Field(ge=1), FINITE]
     utilization_ratio: Annotated[float, Field(gt=0, le=1)]
-    energy_usd_per_kwh: Money = 0.0
+    energy_usd_per_kwh: Money | None = None
 
 
 class LimitsEntry(Citation):
@@ -248,10 +249,7 @@ class ProviderFile(RecordFile):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        names = [o.name for o in self.offers]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise ValueError(f"expected unique offer names, found {', '.join(twice)} twice")
+        refuse_twins((("offers", i, "name"), x.name) for i, x in enumerate(self.offers))
         return self
 
     def record(self, record_id: str) -> Provider:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from batchline.catalog.files.base import RecordFile, citations
+from batchline.catalog.files.bounds import check_bounds
 from batchline.documents import Document, check, parse_yaml, read_text
 from batchline.errors import CatalogError
 
@@ -28,6 +29,8 @@ def validate(document: Document, schema: type[F]) -> F:
     """Check a parsed document against a schema and its own sources."""
     file = check(document, schema)
     _check_citations(document, file)
+    if schema.is_bounded:
+        check_bounds(document)
     return file
 
 

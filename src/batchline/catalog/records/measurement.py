@@ -19,7 +19,7 @@ class Run:
 
     model: str
     chip: str
-    num_chips: int
+    num_chips: int = 1
     load: Load
     engine: str = ""
     engine_version: str = ""

@@ -109,6 +109,7 @@ class SystemCost:
     """What a purchased system costs over its life; power and price are of the whole system.
 
     `utilization_ratio` is the share of the hours it can be used, which carry all the cost.
+    `energy_usd_per_kwh` is None where nobody states it, and energy is then left out.
     """
 
     capex_usd: float
@@ -116,7 +117,19 @@ class SystemCost:
     power_watts: float
     pue_ratio: float
     utilization_ratio: float
-    energy_usd_per_kwh: float = 0.0
+    energy_usd_per_kwh: float | None = None
+
+    @property
+    def energy_usd_per_hour(self) -> float | None:
+        """What it draws for an hour costs; None where no price of energy is stated.
+
+        >>> SystemCost(capex_usd=0, lifetime_s=1, power_watts=10_000, pue_ratio=1.3,
+        ...            utilization_ratio=1, energy_usd_per_kwh=0.10).energy_usd_per_hour
+        1.3
+        """
+        if self.energy_usd_per_kwh is None:
+            return None
+        return self.power_watts / 1e3 * self.pue_ratio * self.energy_usd_per_kwh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

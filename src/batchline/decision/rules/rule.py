@@ -16,6 +16,7 @@ from batchline.catalog.records import (
     Offer,
     OwnedOffer,
     Provider,
+    System,
 )
 from batchline.catalog.records.offer import FeatureName
 from batchline.decision.records import Ruling, Status
@@ -32,6 +33,10 @@ class Facts(Protocol):
 
     def chip(self, name: str) -> Chip:
         """Return a chip by id or alias."""
+        ...
+
+    def system(self, name: str) -> System:
+        """Return a system by id or alias."""
         ...
 
     def model(self, name: str) -> Model:

@@ -166,7 +166,7 @@ class CapacityEntry(StatedEntry):
     lifetime_years: Annotated[float, Field(gt=0, le=50)] | None = None
     power_watts: Positive | None = None
     pue_ratio: Annotated[float, Field(ge=1, le=10), FINITE] = 1.0
-    energy_usd_per_kwh: Money = 0.0
+    energy_usd_per_kwh: Money | None = None
     regions: OneOrMany[Region] = ()
     is_sunk: bool = False
 
