@@ -50,7 +50,8 @@ test: $(VENV)/.dev
 
 accuracy: $(VENV)/.installed
 	$(BIN)/python benchmarks/accuracy.py
-	$(BIN)/python benchmarks/efficiencies.py
+	$(BIN)/batchline validate ../shared/data/measurements.csv
+	$(BIN)/batchline calibrate ../shared/data/measurements.csv --from-scratch --exclude benchmarks/exclusions.csv
 	$(BIN)/python benchmarks/sram_fit.py
 
 bench: $(VENV)/.dev

@@ -143,6 +143,37 @@ runs:
     tpot_ms: 8
     source: sheet
 """,
+    "calibrations": """\
+title: Constants
+fitted:
+  source: sheet
+  file_hashes: {rows.csv: abc}
+  num_rows: 10
+  num_left_out: {}
+  num_free_constants: 3
+generations:
+  vllm:
+    memory_time_ratio: 1
+    dense_time_ratio: 1
+    expert_time_ratio: 1
+    expert_dense_time_ratio: 1
+    cache_time_ratio: 1
+    pair_time_ratio: 1
+    launch_ratio: 0.6
+    all_reduce_time_ratio: 1
+    layer_us: 8
+    moe_layer_us: 5
+    latent_layer_us: 25
+    prefill_layer_ms: 0.2
+    moe_prefill_layer_ms: 0.2
+    latent_prefill_layer_ms: 2
+    host_ms: 1
+    host_per_sequence_us: 10
+    request_ms: 20
+chips: {vllm: [h100-sxm]}
+bands:
+  - {kind: dense, metric: tpot, low_ratio: 0.8, high_ratio: 1.2, num_rows: 10, num_groups: 2}
+""",
     "kernels": """\
 chip: h100-sxm
 gemm:

@@ -34,6 +34,12 @@ JSON_COMMANDS = {
     "audit": ["audit", "examples/claims.yaml", "--as-of", "2026-11-24"],
     "decide": ["decide", "examples/support-chat.yaml"],
     "workload-profile": ["profile", "tests/workload/logs/chat.csv"],
+    "predict": [
+        *("predict", "llama-3.1-8b", "--chip", "h100-sxm", "--tp", "1", "--concurrency", "1,32"),
+        *("--usd-per-hour", "2.5", "--explain"),
+    ],
+    "validate": ["validate", "examples/measurements.csv"],
+    "calibrate": ["calibrate", "examples/measurements.csv"],
     "catalog-list": ["catalog", "list", "--as-of", "2026-11-24"],
     "catalog-show": ["catalog", "show", "cerebras-cs-3"],
     "catalog-check": ["catalog", "check", "--as-of", "2026-11-24"],
@@ -43,7 +49,7 @@ JSON_COMMANDS = {
 COUNTED = {"num_records": 0}
 """What grows with every file, so that an example need not follow."""
 
-DATA_KEYS = {"counts"}
+DATA_KEYS = {"counts", "file_hashes"}
 """Objects whose keys are data, not structure."""
 
 

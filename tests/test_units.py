@@ -35,6 +35,17 @@ CONFIG_JSON: Final = frozenset(
 )
 """Counts under the names that every `config.json` gives them; a reader compares the two by eye."""
 
+NAMED_BY_FLAGS: Final = frozenset(
+    {"pipeline_parallel", "data_parallel", "expert_parallel", "pipeline", "data", "expert"}
+)
+"""Counts under the names that the flags of engines give them."""
+
+KEYED: Final = frozenset({"measured", "predicted", "low", "high", "inputs"})
+"""Numbers by name, each name with its unit."""
+
+OTHERS: Final = frozenset({"Input.value", "Target.case", "Target.measured"})
+"""A constant whose name has its unit, a position in a list, and a number in a column's unit."""
+
 NAMED_BY_CONFIG_JSON: Final = (Architecture, LayerGroup)
 
 
@@ -81,15 +92,25 @@ def is_count(name: str) -> bool:
     return re.search(r"(^|_)num_", name) is not None
 
 
+def is_keyed(cls: type, name: str) -> bool:
+    whole = hints_of(cls)[name]
+    by_name = get_origin(whole) in {dict, Mapping}
+    return f"{cls.__name__}.{name}" in OTHERS or (by_name and name in KEYED)
+
+
+def hints_of(cls: type) -> dict[str, object]:
+    return get_type_hints(cls, include_extras=True)
+
+
 def without_unit(cls: type) -> list[str]:
     """Return the numeric fields of a dataclass whose names tell no unit."""
     assert is_dataclass(cls)
-    hints = get_type_hints(cls, include_extras=True)
+    hints = hints_of(cls)
     names = [f.name for f in fields(cls)]
     if "unit" in names:
         return []
-    known = CONFIG_JSON if cls in NAMED_BY_CONFIG_JSON else frozenset()
-    numeric = [name for name in names if is_number(hints[name])]
+    known = CONFIG_JSON if cls in NAMED_BY_CONFIG_JSON else NAMED_BY_FLAGS
+    numeric = [name for name in names if is_number(hints[name]) and not is_keyed(cls, name)]
     return [n for n in numeric if not (has_unit(n) or is_count(n) or n in known)]
 
 

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from batchline.catalog import KINDS, Catalog, read_record
-from batchline.catalog.records import Chip
+from batchline.catalog.records import Calibration, Chip
 from batchline.provenance import Grade, Interest, Period, Source, Sourced
 from tests.conftest import Overlay, minimal
 
@@ -24,6 +24,8 @@ def numbers(
         yield from numbers(value.value, path, value)
         yield from numbers(value.alternatives, f"{path} alternatives")
     else:
+        if isinstance(value, Calibration):
+            under = Sourced(value, value.source)  # one source stands above the whole record
         for name, inner in within(value):
             yield from numbers(inner, f"{path}{name}", under)
 

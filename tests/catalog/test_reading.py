@@ -204,6 +204,14 @@ WRONG_NUMBERS = [
 ]
 
 WRONG_SHAPES = [
+    Wrong(
+        "calibrations",
+        "launch_ratio: 0.6",
+        "launch_ratio: -1",
+        "16: generations.vllm.launch_ratio",
+        "found -1",
+        "greater than 0",
+    ),
     Wrong("chips", CHIP_MEMORY, "memory_gib: 80", "5: memory_gib", "found 80", "an entry {value"),
     Wrong("systems", "{value: 8, source: sheet}", "8", "4: num_chips", "found 8", "an entry {val"),
     Wrong("chips", CHIP_MEMORY, "memory_gib: []", "5: memory_gib", "found []", "at least 1"),

@@ -8,6 +8,7 @@ import pytest
 
 from batchline.catalog import BUILT_IN, KINDS, Catalog, read_record
 from batchline.catalog.records import (
+    Calibration,
     Chip,
     ClaimSet,
     Engine,
@@ -30,6 +31,7 @@ RECORD_TYPES = {
     "claims": ClaimSet,
     "measurements": MeasurementSet,
     "kernels": Kernels,
+    "calibrations": Calibration,
 }
 
 FILES = sorted(BUILT_IN.glob("*/*.yaml"))
@@ -43,6 +45,7 @@ BY_KIND: dict[str, Callable[[Catalog], Callable[[str], object]]] = {
     "claims": lambda catalog: catalog.claims,
     "measurements": lambda catalog: catalog.measurements,
     "kernels": lambda catalog: partial(catalog.record, "kernels"),
+    "calibrations": lambda catalog: catalog.calibration,
 }
 
 

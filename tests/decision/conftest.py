@@ -9,10 +9,12 @@ import pytest
 
 from batchline.catalog import Catalog
 from batchline.catalog.records import (
+    Calibration,
     Chip,
     Engine,
     HourlyOffer,
     HourlyPrice,
+    Kernels,
     Model,
     Offer,
     Provider,
@@ -75,6 +77,12 @@ class Market:
 
     def provider(self, name: str) -> Provider:
         return self.providers[name]
+
+    def kernels(self, chip_id: str) -> Kernels | None:
+        return self.catalog.kernels(chip_id)
+
+    def calibration(self) -> Calibration:
+        return self.catalog.calibration()
 
     def sell(self, provider: str, *offers: Offer, **facts: object) -> None:
         values: dict[str, Any] = {"id": provider, "name": provider.title(), "offers": offers}

@@ -3,8 +3,10 @@
 import numpy as np
 
 from batchline.catalog import Catalog
-from batchline.performance import Deployment, DoesNotFit, ServingCurve, gpu_curve
+from batchline.performance import Deployment, DoesNotFit, ServingCurve, gpu_curve, physics_of
 from batchline.workload import Lengths
+
+PHYSICS = physics_of(Catalog())
 
 
 def requests(input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> Lengths:
@@ -38,4 +40,4 @@ def served(
     """Return what the GPU model says of a deployment."""
     assert where.chip
     chip, model = catalog.chip(where.chip), catalog.model(where.model)
-    return gpu_curve(where, chip, model, catalog.engine(engine), lengths)
+    return gpu_curve(where, chip, model, catalog.engine(engine), lengths, PHYSICS)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from batchline.catalog.records import (
+    Calibration,
     Chip,
     ClaimSet,
     Engine,
@@ -38,7 +39,11 @@ KINDS: Final = (
     "claims",
     "measurements",
     "kernels",
+    "calibrations",
 )
+
+PUBLISHED: Final = "published"
+"""The calibration that ships: fitted to published measurements."""
 
 ALIASED: Final = frozenset({"chips", "systems", "models", "engines"})
 """Kinds whose records may have other names than their id."""
@@ -54,7 +59,7 @@ _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
 
 
 class Catalog:
-    """Chips, systems, models, engines, providers, claims, measurements, kernels, by id or alias.
+    """Chips, systems, models, engines, providers, claims, measurements and fits, by id or alias.
 
     Reads each file once. `folders` overlay one another, record by record: the last that has the
     file wins.
@@ -148,6 +153,10 @@ class Catalog:
         if self.path("kernels", chip_id) is None:
             return None
         return self._find("kernels", chip_id, Kernels)
+
+    def calibration(self, name: str = PUBLISHED) -> Calibration:
+        """Return a calibration by id; raise CatalogError when unknown or wrong."""
+        return self._find("calibrations", name, Calibration)
 
     def offers(self) -> Iterator[Offer]:
         """Yield every offer of every provider."""

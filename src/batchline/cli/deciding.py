@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from batchline.catalog import Catalog
-from batchline.catalog.records import Chip, Engine, Model, Provider, System
+from batchline.catalog.records import Calibration, Chip, Engine, Kernels, Model, Provider, System
 from batchline.cli.options import day, days, open_catalog
 from batchline.decision import RULES, WAY_RULES, Decision, Option, Policy, check_names, decide
 from batchline.decision.candidates import OWN, hardware
@@ -245,6 +245,14 @@ class Only:
     def engine(self, name: str) -> Engine:
         """Return an engine by id or alias."""
         return self.facts.engine(name)
+
+    def kernels(self, chip_id: str) -> Kernels | None:
+        """Return the kernel timings of a chip."""
+        return self.facts.kernels(chip_id)
+
+    def calibration(self) -> Calibration:
+        """Return the calibration of the catalog."""
+        return self.facts.calibration()
 
     def provider(self, name: str) -> Provider:
         """Return a provider with the offers left."""

@@ -14,10 +14,13 @@ from collections.abc import Sequence
 import typer
 
 from batchline.cli.audit import audit_command
+from batchline.cli.calibrate import calibrate_command
 from batchline.cli.catalog import catalog_app
 from batchline.cli.decide import compare_command, decide_command, why_command
 from batchline.cli.init import init_command
+from batchline.cli.predict import predict_command
 from batchline.cli.profile import profile_command
+from batchline.cli.validate import validate_command
 from batchline.errors import BatchlineError
 
 EXIT_DONE, EXIT_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 2, 70, 130
@@ -35,6 +38,9 @@ app.command("profile")(profile_command)
 app.command("decide")(decide_command)
 app.command("why")(why_command)
 app.command("compare")(compare_command)
+app.command("predict")(predict_command)
+app.command("validate")(validate_command)
+app.command("calibrate")(calibrate_command)
 app.command("audit")(audit_command)
 app.add_typer(catalog_app, name="catalog")
 

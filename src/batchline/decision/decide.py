@@ -29,6 +29,7 @@ from batchline.decision.rules import Ask, Candidate, Facts
 from batchline.decision.rules.life import check_listed
 from batchline.decision.setting import Plan, Setting
 from batchline.decision.trust import Trusted, trust, trusted_curves
+from batchline.performance.gpu.physics import physics_of
 from batchline.provenance import Source
 from batchline.workload.records import ClosedArrivals, OpenArrivals, Workload
 
@@ -89,6 +90,7 @@ def _setting(
 ) -> Setting:
     curves = Curves(
         lengths=load.lengths,
+        physics=physics_of(facts),
         by_class={c.name: c.lengths for c in workload.classes},
         trusted=trusted_curves(trusted, load.lengths.mean_output_tokens) if trusted else {},
     )

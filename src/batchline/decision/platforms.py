@@ -13,7 +13,8 @@ from batchline.decision.records import Ruling
 from batchline.decision.rules import Ask, Candidate
 from batchline.decision.rules.rule import rejected
 from batchline.performance.deployment import Deployment
-from batchline.performance.gpu import gpu_curve
+from batchline.performance.gpu.curve import gpu_curve
+from batchline.performance.gpu.physics import Physics
 from batchline.performance.memory import DoesNotFit
 from batchline.performance.service import service_curve
 from batchline.performance.serving import ServingCurve
@@ -32,6 +33,7 @@ class Curves:
     """
 
     lengths: Lengths
+    physics: Physics
     by_class: Mapping[str, Lengths] = field(default_factory=dict)
     trusted: Mapping[tuple[str, str, str], ServingCurve] = field(default_factory=dict)
     _known: dict[Key, ServingCurve | DoesNotFit] = field(default_factory=dict)
@@ -54,7 +56,7 @@ class Curves:
         if stated is not None and deployment.num_chips == 1:
             return stated
         if chip.kind != "gpu":
-            return rejected("modeled", f"{chip.name}: no model of serving on a {chip.kind} yet")
+            return rejected("modeled", f"{chip.name}: {_unmodeled(chip)}")
         key = (chip.id, candidate.model.id, deployment.precision, deployment.num_chips)
         if key not in self._known:
             self._known[key] = self._computed(candidate.model, chip, deployment, ask)
@@ -65,12 +67,12 @@ class Curves:
         self, model: Model, chip: Chip, deployment: Deployment, ask: Ask
     ) -> ServingCurve | DoesNotFit:
         """Return the curve of the mix, with how much longer the prompts of each class take."""
-        mix = gpu_curve(deployment, chip, model, ask.engine, self.lengths)
+        mix = gpu_curve(deployment, chip, model, ask.engine, self.lengths, self.physics)
         if isinstance(mix, DoesNotFit) or len(self.by_class) < 2 or mix.ttft_s is None:
             return mix
         ratios: dict[str, float] = {}
         for name, lengths in self.by_class.items():
-            alone = gpu_curve(deployment, chip, model, ask.engine, lengths)
+            alone = gpu_curve(deployment, chip, model, ask.engine, lengths, self.physics)
             if isinstance(alone, DoesNotFit):
                 return alone
             assert alone.ttft_s is not None
@@ -90,6 +92,13 @@ def fastest_service(
         replace(r, value=replace(r.value, percentile_ratio=None, first_answer_s=None)) for r in best
     ]
     return service_curve(separate, mean_output_tokens)
+
+
+def _unmodeled(chip: Chip) -> str:
+    if chip.kind in {"wafer", "lpu"}:
+        known = "`batchline predict` has its decoding"
+        return f"no prefill speed of a {chip.kind} is published; {known}"
+    return f"no model of serving on a {chip.kind} yet"
 
 
 def _does_not_fit(found: DoesNotFit, chip: Chip, deployment: Deployment) -> Ruling:

@@ -13,12 +13,14 @@ from typing import Final, TypeVar
 import numpy as np
 
 from batchline.catalog.records import (
+    Calibration,
     Chip,
     Claim,
     ClaimSet,
     Engine,
     HourlyOffer,
     HourlyPrice,
+    Kernels,
     Model,
     Offer,
     Provider,
@@ -84,6 +86,14 @@ class _Overruled:
     def engine(self, name: str) -> Engine:
         """Return an engine by id or alias."""
         return self.facts.engine(name)
+
+    def kernels(self, chip_id: str) -> Kernels | None:
+        """Return the kernel timings of a chip."""
+        return self.facts.kernels(chip_id)
+
+    def calibration(self) -> Calibration:
+        """Return the calibration of the catalog."""
+        return self.facts.calibration()
 
     def provider(self, name: str) -> Provider:
         """Return a provider as the publisher describes it."""

@@ -1,6 +1,6 @@
 """How long a step takes on a platform, whether it fits, and what no platform can beat."""
 
-from batchline.performance.admission import Room, room_for
+from batchline.performance.admission import Room, kv_room_tokens, room_for
 from batchline.performance.bounds import (
     DecodeBound,
     Roof,
@@ -14,9 +14,11 @@ from batchline.performance.bounds import (
     prefill_flop,
 )
 from batchline.performance.deployment import Deployment, Purchase
-from batchline.performance.efficiency import Efficiency, efficiency_of
-from batchline.performance.gpu import gpu_curve, mean_times
-from batchline.performance.gpu_step import compute_precision, gpu_step_cost
+from batchline.performance.gpu.curve import gpu_curve, gpu_step_cost, mean_times
+from batchline.performance.gpu.physics import Physics, generation_of, physics_of
+from batchline.performance.gpu.placement import Placement, compute_precision
+from batchline.performance.gpu.stand_in import kernels_for
+from batchline.performance.gpu.step import step_cost, step_terms
 from batchline.performance.memory import (
     BYTES_PER_VALUE,
     SAME_WIDTH,
@@ -57,9 +59,10 @@ __all__ = [
     "DecodeBound",
     "Deployment",
     "DoesNotFit",
-    "Efficiency",
     "NotModeled",
     "Occupancy",
+    "Physics",
+    "Placement",
     "Purchase",
     "ReplicaPower",
     "Roof",
@@ -78,14 +81,17 @@ __all__ = [
     "decode_bound",
     "decode_bound_tok_per_s",
     "decode_step_bound_s",
-    "efficiency_of",
+    "generation_of",
     "gpu_curve",
     "gpu_step_cost",
+    "kernels_for",
     "kv_capacity_tokens",
+    "kv_room_tokens",
     "max_concurrency",
     "max_prompt_tokens",
     "mean_times",
     "occupancy",
+    "physics_of",
     "prefill_bound_s",
     "prefill_flop",
     "replica_power",
@@ -94,6 +100,8 @@ __all__ = [
     "sram_chips_needed",
     "sram_curve",
     "sram_step_cost",
+    "step_cost",
+    "step_terms",
     "stored_weight_bytes",
     "table_curve",
     "tail_ratio",

@@ -1,6 +1,7 @@
 """How many requests an engine keeps in flight: memory, its admission policy, its own limit.
 
     free     = memory of a chip * usable share - weights on it - reserve
+    free     = (memory of a chip - weights on it - reserve) * usable share   where that is its share
     optimistic admission:  n_max = free / mean KV bytes of a request while it is served
     no_evict admission:    n_max = free / KV bytes of its prompt and the longest answer
 
@@ -17,6 +18,7 @@ from batchline.performance.deployment import Deployment
 from batchline.performance.memory import (
     BYTES_PER_VALUE,
     DoesNotFit,
+    kv_capacity_tokens,
     kv_share_ratio,
     kv_values,
     stored_weight_bytes,
@@ -60,28 +62,78 @@ def room_for(
     lengths: Lengths,
 ) -> Room | DoesNotFit:
     """Return how many requests of a sample fit at once, or what is missing for one of them."""
-    num = max(1, deployment.num_chips)
-    share = engine.scheduler.gpu_memory_utilization_ratio
-    usable = share.value if share else DEFAULT_UTILIZATION_RATIO
-    weights = stored_weight_bytes(architecture, deployment.precision).total_bytes / num
-    have = chip.memory_bytes.value * usable - RESERVE_BYTES
-    if weights > have:
+    num = deployment.tensor_parallel * deployment.pipeline_parallel
+    weights = _weights_per_chip(deployment, architecture)
+    free = free_bytes(engine, chip, weights)
+    if free < 0:
+        have = free + weights
         return DoesNotFit(what="weights", need_bytes=weights, have_bytes=have, num_chips=num)
-    cached = BYTES_PER_VALUE[deployment.kv_precision] * kv_share_ratio(architecture, num)
+    cached = _cached_bytes(deployment, architecture)
     longest = cached * architecture.kv_bytes(lengths.max_context_tokens, 1.0)
-    free = have - weights
     if longest > free:
         return DoesNotFit(what="one sequence", need_bytes=longest, have_bytes=free, num_chips=num)
     held = cached * _held(architecture, lengths, engine.scheduler.admission.value)
     limit = setting_for(engine.scheduler.max_num_seqs, chip)
     most = limit.value if limit else DEFAULT_MAX_NUM_SEQS
     fitting = max(1, int(free / held)) if held else most
+    share = engine.scheduler.gpu_memory_utilization_ratio
     facts = (chip.memory_bytes, engine.scheduler.admission, share, limit)
     return Room(
         num_concurrent=min(most, fitting),
         limited_by="KV capacity" if fitting < most else "max_num_seqs",
         facts=tuple(fact for fact in facts if fact is not None),
     )
+
+
+def kv_room_tokens(
+    deployment: Deployment,
+    chip: Chip,
+    architecture: Architecture,
+    engine: Engine,
+    context_tokens: int,
+    memory_ratio: float | None = None,
+) -> int:
+    """Return how many tokens of KV cache one rank holds, in sequences of one context.
+
+    Windows and linear layers make a token cheaper in long sequences. `memory_ratio` is the usable
+    share of memory where it is stated, the engine's default where None.
+    """
+    weights = _weights_per_chip(deployment, architecture)
+    free = free_bytes(engine, chip, weights, memory_ratio)
+    each = _cached_bytes(deployment, architecture)
+    each *= architecture.kv_bytes(context_tokens, 1.0) / context_tokens
+    return kv_capacity_tokens(free, each) if each else UNLIMITED_TOKENS
+
+
+UNLIMITED_TOKENS: Final = 10**12
+"""KV capacity of a model that keeps a state of fixed size."""
+
+
+def free_bytes(
+    engine: Engine, chip: Chip, weight_bytes: float, memory_ratio: float | None = None
+) -> float:
+    """Return the bytes left on a chip for the KV cache; below 0 where weights do not fit."""
+    scheduler, memory = engine.scheduler, chip.memory_bytes.value
+    stated = scheduler.gpu_memory_utilization_ratio
+    share = memory_ratio or (stated.value if stated else DEFAULT_UTILIZATION_RATIO)
+    if scheduler.gpu_memory_share_of and scheduler.gpu_memory_share_of.value == "free":
+        return share * (memory - weight_bytes - RESERVE_BYTES)
+    return share * memory - RESERVE_BYTES - weight_bytes
+
+
+def _weights_per_chip(deployment: Deployment, architecture: Architecture) -> float:
+    """Experts are spread over data-parallel ranks too; the rest is copied to each of those."""
+    weights = stored_weight_bytes(architecture, deployment.precision)
+    chips = deployment.tensor_parallel * deployment.pipeline_parallel
+    experts = weights.num_experts * weights.expert_bytes
+    others = weights.total_bytes - experts
+    return (others + experts / deployment.data_parallel) / chips
+
+
+def _cached_bytes(deployment: Deployment, architecture: Architecture) -> float:
+    """Return the bytes on a chip of each value that the KV cache of a sequence holds."""
+    share = kv_share_ratio(architecture, deployment.tensor_parallel)
+    return BYTES_PER_VALUE[deployment.kv_precision] * share / deployment.pipeline_parallel
 
 
 def setting_for(settings: Mapping[str, Sourced[int]], chip: Chip) -> Sourced[int] | None:

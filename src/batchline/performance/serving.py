@@ -30,6 +30,10 @@ class Band:
         """Return whether a speed, measured over predicted, is inside."""
         return self.low_ratio <= ratio <= self.high_ratio
 
+    def of_inverse(self) -> Band:
+        """Return the band of the inverse: of speed where this one is of time."""
+        return Band(low_ratio=1 / self.high_ratio, high_ratio=1 / self.low_ratio)
+
     def widened(self, ratio: float) -> Band:
         """Return the band with both ends moved out by a factor of 1 or more."""
         return Band(low_ratio=self.low_ratio / ratio, high_ratio=self.high_ratio * ratio)

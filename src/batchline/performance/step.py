@@ -1,14 +1,16 @@
 """How long one step of a scheduler takes: the contract between platforms and the simulation.
 
-A step runs `num_decode` sequences by one token each and `num_prefill_tokens` tokens of prompts:
+A step runs `num_decode` sequences by one pass each and `num_prefill_tokens` tokens of prompts:
 
-    latency = base[n + p] + sum over classes c of slope_c * context_c
-              + sum over classes of pair_c * pairs_c + n * per sequence
+    latency = base[r n + p] + n * per sequence + sum over classes c of slope_c * context_c
+              + (decode part, where n > 0) + (prefill part, where p > 0)
+              + sum over classes of pair_c * pairs_c
     a step with prefill takes at least `prefill_floor_ps`
 
-Every layer belongs to a context class: full attention, or one of the windows of the model; the
-context of class c is the sum over sequences of min(context, window_c). All tables are integers, in
-picoseconds, so that every implementation of a scheduler finds the same times to the bit.
+r is the number of tokens that a pass verifies, 1 without speculation. Every layer belongs to a
+context class: full attention, or one of the windows of the model; the context of class c is the sum
+over sequences of min(context, window_c). All tables are integers, in picoseconds, so that every
+implementation of a scheduler finds the same times to the bit.
 """
 
 from dataclasses import dataclass
@@ -64,7 +66,8 @@ class StepCost:
 
     `base_ps` has an entry per number of tokens in the step, decoded and prefilled; past its end it
     goes on along its last stretch. `windows_tokens` names the context classes, None for full
-    attention. `pair_ps` is the price of `PAIRS_PER_UNIT` query-key pairs.
+    attention. `pair_ps` is the price of `PAIRS_PER_UNIT` query-key pairs. `decode_ps` and
+    `prefill_ps` are paid once by a step that decodes, and by one that prefills.
     """
 
     base_ps: Picoseconds
@@ -72,7 +75,10 @@ class StepCost:
     context_ps_per_token: Picoseconds
     pair_ps: Picoseconds
     sequence_ps: int
+    decode_ps: int = 0
+    prefill_ps: int = 0
     prefill_floor_ps: int = 0
+    num_verified_tokens: int = 1
 
     def at(self, shape: StepShape) -> StepTime:
         """Return the time of a step, and for how many steps it goes on along a line.
@@ -86,16 +92,20 @@ class StepCost:
                 f"growing sequences, expected {len(self.windows_tokens)} of each"
             )
         num = shape.num_decode
-        latency = self._base(num + shape.num_prefill_tokens) + num * self.sequence_ps
+        tokens = num * self.num_verified_tokens + shape.num_prefill_tokens
+        latency = self.base_at(tokens) + num * self.sequence_ps
         latency += _dot(self.context_ps_per_token, shape.context_tokens)
+        if num:
+            latency += self.decode_ps
         if not shape.num_prefill_tokens:
             slope = _dot(self.context_ps_per_token, shape.num_growing)
             return StepTime(latency, latency, slope, shape.num_steps_same)
-        latency += _dot(self.pair_ps, shape.num_prefill_pairs) // PAIRS_PER_UNIT
+        latency += self.prefill_ps + _dot(self.pair_ps, shape.num_prefill_pairs) // PAIRS_PER_UNIT
         latency = max(latency, self.prefill_floor_ps)
         return StepTime(latency, latency, 0, 1)
 
-    def _base(self, num_tokens: int) -> int:
+    def base_at(self, num_tokens: int) -> int:
+        """Return the part of a step that depends on its number of tokens alone."""
         last = len(self.base_ps) - 1
         if num_tokens <= last:
             return int(self.base_ps[num_tokens])

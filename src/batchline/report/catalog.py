@@ -48,6 +48,8 @@ HEADERS: Final = {
     "output_tok_per_s": "output",
     "num_defects": "defects",
     "gemm": "GEMM",
+    "num_rows": "rows",
+    "num_free_constants": "free constants",
     "decode_attention": "decode",
     "all_reduce": "all-reduce",
     "input_usd_per_mtok": "input",
@@ -223,6 +225,18 @@ def _kernels(catalog: Catalog, _as_of: date) -> Iterator[Row]:
         }
 
 
+def _calibrations(catalog: Catalog, _as_of: date) -> Iterator[Row]:
+    for name in catalog.ids("calibrations"):
+        found = catalog.calibration(name)
+        yield {
+            "id": name,
+            "title": found.title,
+            "num_rows": found.num_rows,
+            "num_free_constants": found.num_free_constants,
+            "generations": ", ".join(found.generations),
+        }
+
+
 _LISTS: Final[dict[str, Callable[[Catalog, date], Iterator[Row]]]] = {
     "chips": _chips,
     "systems": _systems,
@@ -232,6 +246,7 @@ _LISTS: Final[dict[str, Callable[[Catalog, date], Iterator[Row]]]] = {
     "claims": _claims,
     "measurements": _measurements,
     "kernels": _kernels,
+    "calibrations": _calibrations,
 }
 
 

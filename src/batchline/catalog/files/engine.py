@@ -12,6 +12,7 @@ from batchline.documents.schema import File, Text
 Share = Annotated[float, Field(gt=0, le=1)]
 Admission = Literal["optimistic", "no_evict", "static_batch"]
 Shares = Annotated[tuple[Entry[Share], ...], MinLen(1)]
+Wholes = Annotated[tuple[Entry[Literal["whole", "free"]], ...], MinLen(1)]
 Admissions = Annotated[tuple[Entry[Admission], ...], MinLen(1)]
 
 
@@ -23,6 +24,8 @@ class SchedulerBlock(File):
     chunked_prefill: Switches | None = None
     prefix_caching: Switches | None = None
     gpu_memory_utilization_ratio: Shares | None = None
+    gpu_memory_share_of: Wholes | None = None
+    mixes_prefill: Switches | None = None
     max_num_seqs: dict[Text, Counts] = Field(default_factory=dict)
     max_num_batched_tokens: dict[Text, Counts] = Field(default_factory=dict)
 
@@ -52,6 +55,8 @@ class EngineFile(RecordFile):
                 chunked_prefill=r.maybe(s.chunked_prefill),
                 prefix_caching=r.maybe(s.prefix_caching),
                 gpu_memory_utilization_ratio=r.maybe(s.gpu_memory_utilization_ratio),
+                gpu_memory_share_of=r.maybe(s.gpu_memory_share_of),
+                mixes_prefill=r.maybe(s.mixes_prefill),
                 max_num_seqs=r.table(s.max_num_seqs),
                 max_num_batched_tokens=r.table(s.max_num_batched_tokens),
             ),

@@ -3,6 +3,7 @@
 from typing import Final
 
 from batchline.catalog.files.base import RecordFile
+from batchline.catalog.files.calibration import CalibrationFile
 from batchline.catalog.files.chip import ChipFile, SystemFile
 from batchline.catalog.files.claim import ClaimsFile
 from batchline.catalog.files.engine import EngineFile
@@ -20,4 +21,5 @@ SCHEMAS: Final[dict[str, type[RecordFile]]] = {
     "claims": ClaimsFile,
     "measurements": MeasurementsFile,
     "kernels": KernelsFile,
+    "calibrations": CalibrationFile,
 }

@@ -1,5 +1,6 @@
 """The catalog's records: frozen, in base units, each number under the source that states it."""
 
+from batchline.catalog.records.calibration import Calibration, EngineConstants, ErrorBand
 from batchline.catalog.records.check import Check, ClaimSet, Defect
 from batchline.catalog.records.chip import Chip, Partition, System
 from batchline.catalog.records.claim import Assertion, Claim
@@ -30,6 +31,7 @@ __all__ = [
     "Assertion",
     "BatchDiscount",
     "CacheFit",
+    "Calibration",
     "Capability",
     "Check",
     "Chip",
@@ -38,6 +40,8 @@ __all__ = [
     "DedicatedOffer",
     "Defect",
     "Engine",
+    "EngineConstants",
+    "ErrorBand",
     "Feature",
     "HourlyOffer",
     "HourlyPrice",

@@ -11,8 +11,11 @@ class Scheduler:
     """The scheduling policy an engine starts with; `None` where no source was read.
 
     `admission` is `optimistic` (admit, preempt when the KV cache is full), `no_evict` (reserve
-    prompt and maximum answer) or `static_batch`. `max_num_seqs` and `max_num_batched_tokens` are
-    keyed by the memory class of the GPU, as the engine's documentation names it.
+    prompt and maximum answer) or `static_batch`. `mixes_prefill`: prompts share steps with decodes;
+    else they run alone, and first. `gpu_memory_share_of` is what the usable share is of: the
+    `whole` memory, or what is `free` once the weights are loaded. `max_num_seqs` and
+    `max_num_batched_tokens` are keyed by the memory class of the GPU, as the engine's documentation
+    names it.
     """
 
     admission: Sourced[str]
@@ -20,6 +23,8 @@ class Scheduler:
     chunked_prefill: Sourced[bool] | None = None
     prefix_caching: Sourced[bool] | None = None
     gpu_memory_utilization_ratio: Sourced[float] | None = None
+    gpu_memory_share_of: Sourced[str] | None = None
+    mixes_prefill: Sourced[bool] | None = None
     max_num_seqs: Mapping[str, Sourced[int]]
     max_num_batched_tokens: Mapping[str, Sourced[int]]
 

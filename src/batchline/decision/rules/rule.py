@@ -8,10 +8,12 @@ from datetime import date, timedelta
 from typing import Protocol
 
 from batchline.catalog.records import (
+    Calibration,
     Chip,
     Engine,
     Feature,
     HourlyOffer,
+    Kernels,
     Model,
     Offer,
     OwnedOffer,
@@ -49,6 +51,14 @@ class Facts(Protocol):
 
     def provider(self, name: str) -> Provider:
         """Return a provider and its offers."""
+        ...
+
+    def kernels(self, chip_id: str) -> Kernels | None:
+        """Return the kernel timings of a chip, None where there are none."""
+        ...
+
+    def calibration(self) -> Calibration:
+        """Return the constants of engines, and how far off predictions are."""
         ...
 
 

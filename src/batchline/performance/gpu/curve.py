@@ -22,13 +22,9 @@ from batchline.catalog.records import Architecture, Chip, Engine, Model
 from batchline.performance.admission import DEFAULT_BATCHED_TOKENS, Room, room_for, setting_for
 from batchline.performance.bounds import causal_pairs
 from batchline.performance.deployment import Deployment
-from batchline.performance.efficiency import MEASURED_CHIPS, MEASUREMENTS, efficiency_of
-from batchline.performance.gpu_step import (
-    Limit,
-    gpu_step_cost,
-    peak_of,
-    step_limit,
-)
+from batchline.performance.gpu.physics import Physics, generation_of
+from batchline.performance.gpu.placement import Placement, peak_of
+from batchline.performance.gpu.step import Limit, step_cost, step_limit
 from batchline.performance.memory import DoesNotFit, windows_of
 from batchline.performance.serving import ServingCurve
 from batchline.performance.step import PAIRS_PER_UNIT, PS_PER_S, StepCost
@@ -51,39 +47,51 @@ class _Request:
     context_tokens: tuple[float, ...]
 
 
+def gpu_step_cost(
+    deployment: Deployment, chip: Chip, architecture: Architecture, physics: Physics
+) -> StepCost:
+    """Return the step times of a model on `deployment.num_chips` chips."""
+    return step_cost(physics.place(deployment, chip, architecture))
+
+
 def gpu_curve(
-    deployment: Deployment, chip: Chip, model: Model, engine: Engine, lengths: Lengths
+    deployment: Deployment,
+    chip: Chip,
+    model: Model,
+    engine: Engine,
+    lengths: Lengths,
+    physics: Physics,
 ) -> ServingCurve | DoesNotFit:
     """Return what one replica gives at 1 to n_max requests in flight, or why it cannot.
 
     Args:
-        deployment: `precision`, `kv_precision` and `num_chips`, which are tensor parallel.
+        deployment: precisions, chips and how they are used.
         chip: one of them.
         model: what is served.
         engine: its admission policy and limits.
         lengths: the requests; a cached prefix costs memory and attention but is not computed.
+        physics: kernels and constants.
     """
     architecture = model.architecture.value
     room = room_for(deployment, chip, architecture, engine, lengths)
     if isinstance(room, DoesNotFit):
         return room
     budget = setting_for(engine.scheduler.max_num_batched_tokens, chip)
-    constants = efficiency_of(chip, architecture)
-    cost = gpu_step_cost(deployment, chip, architecture, constants)
+    placement = physics.place(deployment, chip, architecture)
     limit = budget.value if budget else DEFAULT_BATCHED_TOKENS
     num = np.arange(1, room.num_concurrent + 1)
-    ttft_s, tpot_s = mean_times(cost, lengths, num, limit)
+    ttft_s, tpot_s = mean_times(step_cost(placement), lengths, num, limit)
     curve = ServingCurve(
-        ttft_s=np.maximum.accumulate(ttft_s) + constants.request_s,
-        tpot_s=np.maximum.accumulate(tpot_s),
+        ttft_s=np.maximum.accumulate(ttft_s) + placement.constants.request_s,
+        tpot_s=np.maximum.accumulate(tpot_s) / deployment.tokens_per_pass,
         mean_output_tokens=lengths.mean_output_tokens,
-        basis=_basis(deployment, chip, model, (*room.facts, *([budget] if budget else []))),
-        ttft_band=constants.ttft_band,
-        tpot_band=constants.tpot_band,
-        notes=_notes(deployment, chip, architecture),
+        basis=_basis(physics, placement, model, (*room.facts, *([budget] if budget else []))),
+        ttft_band=physics.band(placement, "ttft").of_inverse(),
+        tpot_band=physics.band(placement, "tpot").of_inverse(),
+        notes=notes_of(physics, placement),
     )
     rises = _still_rises(curve.output_tok_per_s)
-    bound = room.limited_by if rises else _step_limit(deployment, chip, architecture, lengths, room)
+    bound = room.limited_by if rises else _step_limit(placement, lengths, room)
     return replace(curve, limited_by=bound)
 
 
@@ -101,7 +109,9 @@ def mean_times(
     shared = np.clip(num / request.output_tokens, 1.0, max(1.0, budget_tokens / tokens))
     num_steps = np.maximum(1.0, np.ceil(tokens / budget_tokens))
     pairs = np.dot(cost.pair_ps, request.num_pairs) / PAIRS_PER_UNIT
-    base = _base(cost, num - 1 + shared * tokens / num_steps) - _base(cost, num)
+    verified = cost.num_verified_tokens
+    base = _base(cost, (num - 1) * verified + shared * tokens / num_steps) + cost.prefill_ps
+    base = base - _base(cost, num * verified)
     mixed = np.maximum(decode + base + shared * pairs / num_steps, cost.prefill_floor_ps)
     whole = num_steps * mixed
     extra = (whole - num_steps * decode) / shared
@@ -140,7 +150,7 @@ def _context(lengths: Lengths, window: int | None) -> float:
 
 def _decode_ps(cost: StepCost, num: NDArray[np.int_], context: tuple[float, ...]) -> Floats:
     each = float(np.dot(cost.context_ps_per_token, context)) + cost.sequence_ps
-    decode: Floats = cost.base_ps[num] + num * each
+    decode: Floats = _base(cost, num * cost.num_verified_tokens) + num * each + cost.decode_ps
     return decode
 
 
@@ -159,11 +169,9 @@ def _still_rises(output_tok_per_s: Floats) -> bool:
     return len(output_tok_per_s) < 2 or output_tok_per_s[-1] >= STILL_RISING_RATIO * half
 
 
-def _step_limit(
-    deployment: Deployment, chip: Chip, architecture: Architecture, lengths: Lengths, room: Room
-) -> Limit:
+def _step_limit(placement: Placement, lengths: Lengths, room: Room) -> Limit:
     """Return what the mean step goes to with the most requests in flight, prompts included."""
-    request = _mean_request(lengths, windows_of(architecture))
+    request = _mean_request(lengths, windows_of(placement.architecture))
     num = room.num_concurrent
     prompts = num / request.output_tokens
     shape = (
@@ -171,30 +179,38 @@ def _step_limit(
         num * request.context_tokens[0],
         prompts * request.num_pairs[0],
     )
-    return step_limit(deployment, chip, architecture, shape)
+    return step_limit(placement, shape)
 
 
-def _notes(deployment: Deployment, chip: Chip, architecture: Architecture) -> tuple[str, ...]:
+def notes_of(physics: Physics, placement: Placement) -> tuple[str, ...]:
     """Return what is assumed where no source or no measurement tells."""
-    notes = []
+    deployment, chip = placement.deployment, placement.chip
+    generation = generation_of(deployment.engine, chip)
+    name, notes = physics.calibrated(generation), []
+    if placement.kernels.chip != chip.id:
+        notes.append(f"kernels not timed on this chip: those of {placement.kernels.chip} stand in")
     if deployment.num_chips > 1 and chip.link_bandwidth_bytes_per_s is None:
         notes.append("link not stated: PCIe generation 4 x16 is taken")
-    if chip.id not in MEASURED_CHIPS:
-        notes.append("no latency measured on this chip was compared: the band is assumed")
-    if architecture.kv_lora_rank:
+    if name != generation:
+        notes.append(f"{deployment.engine} was not measured here: the constants of {name} stand in")
+    if chip.id not in physics.calibration.chips.get(name, ()):
+        notes.append("no run on this chip was calibrated: the band is wider by an assumed factor")
+    if placement.architecture.kv_lora_rank and name != "tensorrt-llm":
         notes.append("prefill steps of latent attention were measured on TensorRT-LLM alone")
     return tuple(notes)
 
 
 def _basis(
-    deployment: Deployment, chip: Chip, model: Model, facts: tuple[Sourced[object], ...]
+    physics: Physics, placement: Placement, model: Model, facts: tuple[Sourced[object], ...]
 ) -> Basis:
+    deployment, chip = placement.deployment, placement.chip
     used: list[Sourced[object]] = [
         chip.memory_bandwidth_bytes_per_s,
         peak_of(chip, deployment.precision),
         model.architecture,
         *facts,
-        Sourced(efficiency_of(chip, model.architecture.value), MEASUREMENTS),
+        *list(placement.kernels.gemm.values())[:1],
+        Sourced(physics.calibration.id, physics.calibration.source),
     ]
     if chip.link_bandwidth_bytes_per_s and deployment.num_chips > 1:
         used.append(chip.link_bandwidth_bytes_per_s)

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from batchline.catalog import Catalog
 from batchline.performance import (
-    Band,
     Deployment,
     DoesNotFit,
     Roof,
@@ -16,10 +15,10 @@ from batchline.performance import (
     gpu_curve,
     prefill_bound_s,
 )
-from batchline.performance.efficiency import MEASUREMENTS
+from batchline.performance.gpu.physics import UNSEEN_CHIP_RATIO, UNSEEN_ENGINE_RATIO
 from batchline.provenance import Grade
 from batchline.workload import Lengths
-from tests.performance.placing import deployed, requests, served
+from tests.performance.placing import PHYSICS, deployed, requests, served
 
 CATALOG = Catalog()
 GPUS = [c for c in CATALOG.ids("chips") if CATALOG.chip(c).kind == "gpu"]
@@ -40,18 +39,36 @@ def times(curve: ServingCurve) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    ("where", "size", "num", "published_s"),
+    ("where", "engine", "size", "num", "published_s"),
     [
-        (deployed("llama-3.1-70b", "b200-sxm", 4, "fp8", "fp8"), (7373, 922), 8, 8.517e-3),
-        (deployed("llama-3.1-8b", "h100-sxm", 1, "bf16"), (2048, 256), 16, 10.876e-3),
-        (deployed("gpt-oss-120b", "b200-sxm", 1, "fp4", "fp8"), (922, 922), 32, 8.261e-3),
+        (
+            deployed("llama-3.1-70b", "b200-sxm", 4, "fp8", "fp8"),
+            "tensorrt-llm",
+            (7373, 922),
+            8,
+            8.517e-3,
+        ),
+        (
+            deployed("llama-3.1-8b", "h100-sxm", 1, "bf16"),
+            "tensorrt-llm",
+            (2048, 256),
+            16,
+            10.876e-3,
+        ),
+        (
+            deployed("gpt-oss-120b", "b200-sxm", 1, "fp4", "fp8"),
+            "tensorrt-llm",
+            (922, 922),
+            32,
+            8.261e-3,
+        ),
     ],
     ids=["aic-2653", "aic-0868", "aic-2240"],
 )
 def test_a_published_time_per_token_is_inside_the_band(
-    where: Deployment, size: tuple[int, int], num: int, published_s: float
+    where: Deployment, engine: str, size: tuple[int, int], num: int, published_s: float
 ) -> None:
-    curve = curve_of(where, requests(*size))
+    curve = curve_of(replace(where, engine=engine), requests(*size), engine)
     assert curve.tpot_band.contains(times(curve)[1][num - 1] / published_s)
 
 
@@ -90,29 +107,41 @@ def test_the_basis_names_chip_model_engine_and_constants() -> None:
         chip.link_bandwidth_bytes_per_s.source,
         model.architecture.source,
         CATALOG.engine("vllm").scheduler.admission.source,
-        MEASUREMENTS,
+        PHYSICS.calibration.source,
     ]
     assert set(used) <= set(curve.basis.sources)
     assert curve.basis.grade <= Grade.MODELED
 
 
-def test_a_chip_that_was_not_measured_has_a_wider_band() -> None:
-    measured = curve_of(deployed("llama-3.1-8b", "h100-sxm", 1), requests(1000, 100))
-    other = curve_of(deployed("llama-3.1-8b", "l40s", 1), requests(1000, 100))
-    assert other.tpot_band == measured.tpot_band.widened(1.5)
-    assert measured.tpot_band == Band(low_ratio=0.84, high_ratio=1.19)
+def test_a_chip_that_was_not_calibrated_has_a_wider_band_and_says_so() -> None:
+    seen = curve_of(deployed("llama-3.1-8b", "h100-sxm", 1), requests(1000, 100))
+    other = curve_of(deployed("llama-3.1-8b", "h100-nvl", 1), requests(1000, 100))
+    wider = seen.tpot_band.widened(UNSEEN_CHIP_RATIO)
+    assert other.tpot_band.low_ratio == pytest.approx(wider.low_ratio)
+    assert other.tpot_band.high_ratio == pytest.approx(wider.high_ratio)
+    assert seen.notes == ()
+    assert other.notes == (
+        "kernels not timed on this chip: those of h100-sxm stand in",
+        "no run on this chip was calibrated: the band is wider by an assumed factor",
+    )
+
+
+def test_an_engine_that_was_not_calibrated_has_the_constants_of_another_and_says_so() -> None:
+    where = replace(deployed("llama-3.1-8b", "h100-sxm", 1), engine="lmdeploy")
+    found = curve_of(where, requests(1000, 100), "lmdeploy")
+    vllm = curve_of(deployed("llama-3.1-8b", "h100-sxm", 1), requests(1000, 100))
+    wider = vllm.tpot_band.widened(UNSEEN_ENGINE_RATIO)
+    assert found.tpot_band.low_ratio == pytest.approx(wider.low_ratio)
+    assert "lmdeploy was not measured here: the constants of vllm stand in" in found.notes
 
 
 def test_what_is_assumed_is_noted() -> None:
-    notes = curve_of(deployed("llama-3.1-8b", "l40s", 2), requests(1000, 100)).notes
-    assert notes == ("no latency measured on this chip was compared: the band is assumed",)
-    assert curve_of(deployed("llama-3.1-8b", "h100-sxm", 2), requests(1000, 100)).notes == ()
     latent = curve_of(deployed("deepseek-v3", "h200-sxm", 8), requests(1000, 100)).notes
     assert latent == ("prefill steps of latent attention were measured on TensorRT-LLM alone",)
     unlinked = replace(CATALOG.chip("h100-sxm"), link_bandwidth_bytes_per_s=None)
     where = deployed("llama-3.1-8b", "h100-sxm", 2)
     model, engine = CATALOG.model("llama-3.1-8b"), CATALOG.engine("vllm")
-    slow = gpu_curve(where, unlinked, model, engine, requests(1000, 100))
+    slow = gpu_curve(where, unlinked, model, engine, requests(1000, 100), PHYSICS)
     assert isinstance(slow, ServingCurve)
     assert slow.notes == ("link not stated: PCIe generation 4 x16 is taken",)
 
@@ -244,11 +273,3 @@ def test_long_prompts_with_short_answers_are_limited_by_arithmetic() -> None:
 def test_eight_chips_on_pcie_are_limited_by_their_link() -> None:
     curve = curve_of(deployed("llama-3.1-70b", "l40s", 8), requests(1000, 300))
     assert curve.limited_by == "link"
-
-
-def test_a_wafer_read_as_gpus_has_a_band_of_three() -> None:
-    where = deployed("llama-3.1-8b", "cerebras-wse-3", 1, "fp8")
-    chip, model = CATALOG.chip("cerebras-wse-3"), CATALOG.model("llama-3.1-8b")
-    curve = gpu_curve(where, chip, model, CATALOG.engine("vllm"), requests(1000, 100))
-    assert isinstance(curve, ServingCurve)
-    assert curve.tpot_band.high_ratio == 3

@@ -1,0 +1,1 @@
+"""Which constants fit what was measured, and how far off predictions are."""

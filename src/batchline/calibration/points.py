@@ -1,0 +1,267 @@
+"""What one deployment gives at one load: times with bands, what binds, how far from the bound.
+
+A point is a simulated run (closed loop, or Poisson at a rate) on kernels and fitted constants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Final
+
+import numpy as np
+
+from batchline.calibration.case import Case, Unsupported
+from batchline.calibration.predict import kv_tokens, predict
+from batchline.catalog.records import Chip, Engine, Model
+from batchline.performance import (
+    Band,
+    Deployment,
+    DoesNotFit,
+    Physics,
+    Placement,
+    Roof,
+    decode_bound,
+    generation_of,
+    room_for,
+)
+from batchline.performance.bounds import causal_pairs
+from batchline.performance.gpu.curve import notes_of
+from batchline.performance.gpu.placement import peak_of
+from batchline.performance.gpu.step import step_limit
+from batchline.provenance import Basis, Grade, Interest, Source, Sourced
+from batchline.simulation import Run, Settings, Times, policy_of
+from batchline.workload.records import Lengths
+
+QUEUE_RATIO: Final = 0.95
+"""Served less than this part of what is asked, a queue grows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A model on chips under one load; `rate_req_per_s` 0 is a closed loop of `num_concurrent`."""
+
+    model: Model
+    chip: Chip
+    engine: Engine | None
+    deployment: Deployment
+    input_tokens: int
+    output_tokens: int
+    num_concurrent: int = 1
+    rate_req_per_s: float = 0.0
+    settings: Settings = field(default_factory=Settings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """The answer; `refusal` says why there is none, and then nothing else is set.
+
+    `ttft_s` None: unknown, `ttft_unknown` says why. Bands are on times. `bound_tpot_s` is the
+    least that reading weights and context, and the FLOP, can take. `num_sequences` is how many
+    whole requests the KV cache holds.
+    """
+
+    deployment: Deployment
+    num_concurrent: int
+    rate_req_per_s: float
+    refusal: str = ""
+    ttft_s: float | None = None
+    ttft_unknown: str = ""
+    tpot_s: float | None = None
+    output_tok_per_s: float | None = None
+    ttft_band: Band | None = None
+    tpot_band: Band | None = None
+    kv_capacity_tokens: int | None = None
+    num_sequences: int | None = None
+    limited_by: str = ""
+    bound_tpot_s: float | None = None
+    basis: Basis = field(default_factory=lambda: Basis.of())
+    notes: tuple[str, ...] = ()
+
+
+def point(question: Question, physics: Physics) -> Point:
+    """Return what a deployment on GPUs gives."""
+    assert question.engine is not None
+    found = room_for(
+        question.deployment,
+        question.chip,
+        question.model.architecture.value,
+        _with_share(question.engine, question.settings.memory_ratio),
+        lengths_of(question),
+    )
+    if isinstance(found, DoesNotFit):
+        return refused(question, str(found))
+    case, placement = case_of(question), placed(question, physics)
+    times = predict(case, placement.kernels, placement.constants)
+    if isinstance(times, Unsupported):
+        return refused(question, f"{times.reason}: {times.detail}")
+    kind, generation, chip = case.kind, case.generation, question.chip.id
+    model, capacity = question.model.id, kv_tokens(case) * question.deployment.data_parallel
+    whole = question.input_tokens + question.output_tokens
+    return Point(
+        deployment=question.deployment,
+        num_concurrent=question.num_concurrent,
+        rate_req_per_s=question.rate_req_per_s,
+        ttft_s=times.ttft_s,
+        tpot_s=times.tpot_s if question.output_tokens > 1 else None,
+        output_tok_per_s=times.output_tok_per_s,
+        ttft_band=physics.case_band(kind, "ttft", generation, chip, model),
+        tpot_band=physics.case_band(kind, "tpot", generation, chip, model),
+        kv_capacity_tokens=capacity,
+        num_sequences=capacity // whole,
+        limited_by=_limit(case, placement, times),
+        bound_tpot_s=bound_s(question, in_flight(case, times)),
+        basis=_basis(question, physics),
+        notes=(*notes_of(physics, placement), *_queue(question, times)),
+    )
+
+
+def refused(question: Question, why: str) -> Point:
+    """Return a point that has a reason in place of figures."""
+    return Point(
+        deployment=question.deployment,
+        num_concurrent=question.num_concurrent,
+        rate_req_per_s=question.rate_req_per_s,
+        refusal=why,
+    )
+
+
+def lengths_of(question: Question) -> Lengths:
+    """Return the one request that is asked about."""
+    return Lengths(
+        input_tokens=np.array([question.input_tokens]),
+        output_tokens=np.array([question.output_tokens]),
+        cached_tokens=np.array([0]),
+        kind="as asked",
+    )
+
+
+def placed(question: Question, physics: Physics) -> Placement:
+    """Return the model on its chips."""
+    architecture = question.model.architecture.value
+    return physics.place(question.deployment, question.chip, architecture)
+
+
+def case_of(question: Question) -> Case:
+    """Return the run that answers a question."""
+    assert question.engine is not None
+    rate = question.rate_req_per_s
+    run = Run(
+        load="open" if rate else "closed",
+        input_tokens=question.input_tokens,
+        output_tokens=question.output_tokens,
+        num_concurrent=0 if rate else question.num_concurrent,
+        rate_req_per_s=rate,
+    )
+    return Case(
+        id="asked",
+        group="asked",
+        generation=generation_of(question.engine.id, question.chip),
+        chip=question.chip,
+        model=question.model,
+        engine=question.engine,
+        deployment=question.deployment,
+        num_replicas=1,
+        num_chips=question.deployment.num_chips,
+        run=run,
+        settings=question.settings,
+    )
+
+
+def bound_s(question: Question, num_in_flight: float) -> float:
+    """Return the least time per token: weights and context read, and FLOP, at the peaks.
+
+    Stages of a pipeline read one after the other.
+    """
+    deployment, chip = question.deployment, question.chip
+    chips = deployment.num_chips // deployment.pipeline_parallel
+    roof = Roof(
+        memory_bandwidth_bytes_per_s=chips * chip.memory_bandwidth_bytes_per_s.value,
+        peak_dense_flop_per_s=deployment.num_chips * peak_of(chip, deployment.precision).value,
+    )
+    num = max(1, int(num_in_flight / deployment.pipeline_parallel))
+    bound = decode_bound(
+        question.model.architecture.value,
+        deployment.precision,
+        num,
+        roof,
+        context_tokens=mean_context(question.input_tokens, question.output_tokens),
+        kv_precision=deployment.kv_precision,
+    )
+    by_reading = bound.step_s / deployment.tokens_per_pass
+    return max(by_reading, num_in_flight / bound.arithmetic_tok_per_s)
+
+
+def mean_context(input_tokens: float, output_tokens: float) -> int:
+    """Return the context of a sequence in the middle of its answer."""
+    return max(1, int(input_tokens + output_tokens / 2))
+
+
+def in_flight(case: Case, times: Times) -> float:
+    """Return the mean number of requests that decode at once, by Little's law."""
+    seconds = max(0.0, case.run.output_tokens - 1) * times.tpot_s
+    num = times.output_tok_per_s / case.run.output_tokens * seconds
+    return max(1.0, min(num, case.run.num_concurrent or num))
+
+
+def _limit(case: Case, placement: Placement, times: Times) -> str:
+    """Return what keeps more requests from being served at once, or what the mean step goes to."""
+    run, ranks = case.run, case.deployment.data_parallel
+    policy = policy_of(case.engine, case.chip, kv_tokens(case), case.settings)
+    asked = run.num_concurrent / ranks
+    if run.load == "open":
+        seconds = times.ttft_s + run.output_tokens * times.tpot_s
+        asked = run.rate_req_per_s * seconds / ranks
+    held = run.output_tokens * (1.0 if policy.reserved_output_ratio else 0.5)
+    fitting = kv_tokens(case) / (run.input_tokens + held)
+    if asked > min(fitting, policy.max_num_seqs):
+        return "KV capacity" if fitting < policy.max_num_seqs else "max_num_seqs"
+    num = max(1.0, in_flight(case, times) / ranks)
+    prompts = num / max(1.0, run.output_tokens)
+    context = mean_context(run.input_tokens, run.output_tokens)
+    pairs = prompts * float(causal_pairs(np.array([int(run.input_tokens)]), None)[0])
+    return step_limit(placement, (num + prompts * run.input_tokens, num * context, pairs))
+
+
+def _queue(question: Question, times: Times) -> tuple[str, ...]:
+    asked = question.rate_req_per_s * question.output_tokens
+    if asked and times.output_tok_per_s < QUEUE_RATIO * asked:
+        return ("more arrives than is served: the queue, and TTFT with it, grows without end",)
+    return ()
+
+
+def _with_share(engine: Engine, memory_ratio: float | None) -> Engine:
+    """Return the engine started with a share of memory."""
+    if memory_ratio is None:
+        return engine
+    stated = Sourced(memory_ratio, ASKED)
+    return replace(engine, scheduler=replace(engine.scheduler, gpu_memory_utilization_ratio=stated))
+
+
+ASKED: Final = Source(
+    id="asked",
+    title="as asked",
+    url=None,
+    publisher=None,
+    published=None,
+    retrieved=date.min,
+    grade=Grade.ASSUMED,
+    interest=Interest.OWN,
+)
+"""Who states what the question itself says."""
+
+
+def _basis(question: Question, physics: Physics) -> Basis:
+    chip, calibration = question.chip, physics.calibration
+    placement = placed(question, physics)
+    used: list[Sourced[object]] = [
+        chip.memory_bandwidth_bytes_per_s,
+        chip.memory_bytes,
+        peak_of(chip, question.deployment.precision),
+        question.model.architecture,
+        *list(placement.kernels.gemm.values())[:1],
+        Sourced(calibration.id, calibration.source),
+    ]
+    if chip.link_bandwidth_bytes_per_s and question.deployment.num_chips > 1:
+        used.append(chip.link_bandwidth_bytes_per_s)
+    return Basis.of(*used).through(Grade.MODELED)

@@ -1,0 +1,65 @@
+"""What a case would have shown: its load on the model of the platform, scheduled as it was."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Final
+
+from batchline.calibration.case import Case, Unsupported
+from batchline.catalog.records import EngineConstants, Kernels
+from batchline.performance import Placement, kv_room_tokens, step_cost
+from batchline.simulation import Policy, Times, TooLong, policy_of, run_times
+
+SPARE_TOKENS: Final = 64
+"""Room left beside one request where the model says that not even one fits, though it ran."""
+
+MAX_STATIC_SEQS: Final = 4096
+
+
+def predict(case: Case, kernels: Kernels, constants: EngineConstants) -> Times | Unsupported:
+    """Return the mean times and the output of a case, or why there are none."""
+    placement = Placement(
+        architecture=case.model.architecture.value,
+        chip=case.chip,
+        kernels=kernels,
+        constants=constants,
+        deployment=case.deployment,
+    )
+    try:
+        return run_times(
+            step_cost(placement),
+            case_policy(case),
+            case.run,
+            case.num_replicas * case.deployment.data_parallel,
+            case.deployment.tokens_per_pass,
+            constants.request_s,
+        )
+    except TooLong as error:
+        return Unsupported(id=case.id, reason="run does not drain", detail=str(error))
+
+
+def case_policy(case: Case) -> Policy:
+    """Return the policy of a case's engine, with room for one request at least: it did run."""
+    run = case.run
+    need = math.ceil(1.8 * (run.input_tokens + run.output_tokens)) + SPARE_TOKENS
+    room = max(kv_tokens(case), need)
+    policy = policy_of(case.engine, case.chip, room, case.settings, is_old=case.is_old)
+    if run.load != "static":
+        return policy
+    batch = min(run.num_concurrent, MAX_STATIC_SEQS)
+    return replace(policy, max_num_seqs=max(policy.max_num_seqs, batch))
+
+
+def kv_tokens(case: Case) -> int:
+    """Return how many tokens of KV cache a rank holds, at the mean context of the run."""
+    run = case.run
+    mean = max(1, int(run.input_tokens + run.output_tokens / 2))
+    return kv_room_tokens(
+        case.deployment,
+        case.chip,
+        case.model.architecture.value,
+        case.engine,
+        mean,
+        case.settings.memory_ratio,
+    )

@@ -1,0 +1,1 @@
+"""GPUs: the time of every operation of a step, and what requests get of it."""

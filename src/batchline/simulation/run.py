@@ -1,0 +1,89 @@
+"""What a run shows: its requests served by the scheduler, as a load generator reports them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from batchline.performance.step import PS_PER_S, StepCost
+from batchline.simulation.load import Run, job_of
+from batchline.simulation.policy import Policy
+from batchline.simulation.scheduler import Job, Result, schedule
+
+SERVER_RATIO: Final = 0.9
+"""A server whose rate is not stated is taken to run at this part of its saturated output: the
+usual rules ask for the largest rate within latency limits. Assumed."""
+
+SERVER_REQUESTS: Final = 1_000
+"""Requests of a server's run that are simulated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """Mean times of a request in s, and output tokens per second of all ranks together."""
+
+    ttft_s: float
+    tpot_s: float
+    output_tok_per_s: float
+
+
+def run_times(
+    cost: StepCost,
+    policy: Policy,
+    run: Run,
+    num_ranks: int = 1,
+    tokens_per_pass: float = 1.0,
+    request_s: float = 0.0,
+) -> Times:
+    """Return what a run shows on `num_ranks` equal ranks.
+
+    `request_s` is the time of a request outside the engine, part of its TTFT.
+
+    Raises:
+        TooLong: a request exceeds the memory, or the run does not drain.
+    """
+    if run.load == "server":
+        return _server(cost, policy, run, num_ranks, tokens_per_pass, request_s)
+    job = job_of(run, policy, num_ranks, tokens_per_pass)
+    found = _times(schedule(cost, policy, job), job, num_ranks, tokens_per_pass, request_s)
+    if not run.decodes_from_empty:
+        return found
+    alone = replace(job, input_tokens=np.ones_like(job.input_tokens))
+    decoded = _times(schedule(cost, policy, alone), alone, num_ranks, tokens_per_pass, request_s)
+    return replace(decoded, ttft_s=found.ttft_s)
+
+
+def _server(
+    cost: StepCost,
+    policy: Policy,
+    run: Run,
+    num_ranks: int,
+    tokens_per_pass: float,
+    request_s: float,
+) -> Times:
+    """Return the times of Poisson arrivals that ask for `SERVER_RATIO` of saturation."""
+    saturated = replace(run, load="saturated")
+    full = run_times(cost, policy, saturated, num_ranks, tokens_per_pass, request_s)
+    goal = SERVER_RATIO * full.output_tok_per_s
+    rate = goal / max(1.0, run.output_tokens)
+    asked = replace(run, load="open", rate_req_per_s=rate, num_requests=SERVER_REQUESTS)
+    found = run_times(cost, policy, asked, num_ranks, tokens_per_pass, request_s)
+    return replace(found, output_tok_per_s=goal)
+
+
+def _times(
+    result: Result, job: Job, num_ranks: int, tokens_per_pass: float, request_s: float
+) -> Times:
+    first = (result.first_ps - result.arrival_ps) / PS_PER_S
+    decode = (result.finish_ps - result.first_ps) / PS_PER_S
+    later = job.num_passes * tokens_per_pass
+    spent = result.makespan_ps / PS_PER_S + request_s
+    answered = later >= 1
+    per_token = decode[answered] / later[answered] if answered.any() else np.zeros(1)
+    return Times(
+        ttft_s=float(first.mean()) + request_s,
+        tpot_s=float(per_token.mean()),
+        output_tok_per_s=float(num_ranks * (later + 1).sum() / spent),
+    )
