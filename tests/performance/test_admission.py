@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from batchline.catalog import Catalog
 from batchline.catalog.records import Chip
-from batchline.performance import DoesNotFit, Room, room_for
+from batchline.performance import Deployment, DoesNotFit, Room, kv_room_tokens, room_for
 from batchline.performance.admission import RESERVE_BYTES, setting_for
 from batchline.performance.memory import kv_values
 from batchline.workload import Lengths
@@ -116,3 +116,25 @@ def test_an_empty_cache_is_refused_before_it_is_divided() -> None:
     )
     assert isinstance(found, DoesNotFit)
     assert found.what == "one sequence"
+
+
+@pytest.mark.parametrize(
+    ("where", "engine", "memory_ratio", "printed_tokens"),
+    [
+        (deployed("llama-3.1-8b", "rtx-4090", 1, "bf16"), "vllm", 0.9, 41_408),
+        (deployed("qwen3-235b-a22b", "h100-sxm", 4, "fp8"), "sglang", 0.93, 367_404),
+    ],
+    ids=["vllm 0.19.0, 2588 blocks of 16", "sglang, vllm issue 21348"],
+)
+def test_kv_room_is_near_what_engines_print(
+    where: Deployment, engine: str, memory_ratio: float, printed_tokens: int
+) -> None:
+    """Printed by a published run (LLMServingSim) and in github.com/vllm-project/vllm/issues/21348.
+
+    vLLM finds half of that there, 178,880 tokens: its profiling run of a mixture of experts is
+    not modeled.
+    """
+    assert where.chip
+    chip, shape = CATALOG.chip(where.chip), CATALOG.model(where.model).architecture.value
+    found = kv_room_tokens(where, chip, shape, CATALOG.engine(engine), 1000, memory_ratio)
+    assert found == pytest.approx(printed_tokens, rel=0.07)
