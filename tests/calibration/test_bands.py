@@ -100,3 +100,21 @@ def test_rows_of_one_deployment_narrow_its_band_and_move_it() -> None:
     more = narrowed(wide, np.repeat(logs, 9), "h100-sxm", "llama-3.1-8b", "vllm")
     assert more.high_ratio / more.low_ratio < found.high_ratio / found.low_ratio
     assert replace(found, chip="", model="") != wide
+
+
+def test_rows_that_scatter_or_lie_far_off_make_a_wide_band() -> None:
+    band = ErrorBand(
+        generation="vllm",
+        kind="dense",
+        metric="tpot",
+        low_ratio=0.85,
+        high_ratio=1.15,
+        num_rows=50,
+        num_groups=5,
+    )
+    close, apart, far = (
+        narrowed(band, np.array(logs), "h100-sxm", "llama-3.1-8b", "vllm")
+        for logs in ([0.05, 0.06, 0.05], [-0.4, 0.1, 0.5], [-2.4, -2.4, -4.6])
+    )
+    widths = [b.high_ratio / b.low_ratio for b in (close, apart, far)]
+    assert widths[0] < 1.3 < widths[1] < widths[2]

@@ -7,6 +7,7 @@ import pytest
 from batchline.calibration.validate import Predicted, validate
 from batchline.catalog.records.calibration import ErrorBand
 from batchline.performance import Physics
+from batchline.performance.gpu.physics import UNSEEN_ENGINE_RATIO
 from tests.calibration import conftest
 from tests.calibration.conftest import case, read
 
@@ -44,7 +45,7 @@ def test_errors_are_of_predicted_over_measured() -> None:
     assert whole.inside_ratio == pytest.approx(2 / 3)
     assert whole.group_median_error_ratio == pytest.approx((0.075 + 99) / 2)
     assert whole.group_inside_ratio == pytest.approx(0.5)
-    assert whole.sharpness_ratio == pytest.approx(4)
+    assert whole.sharpness_ratio == pytest.approx(4 * UNSEEN_ENGINE_RATIO**2)
 
 
 def test_a_row_that_cannot_be_read_keeps_its_place() -> None:

@@ -101,12 +101,14 @@ def narrowed(
 ) -> ErrorBand:
     """Return the band of one deployment that was measured: a normal prior, and its own rows.
 
-    The offset of the deployment has the band's spread before, and what n rows with the noise of
-    repeated runs leave of it after.
+    The offset of the deployment has the band's spread before, or what its rows show if that is
+    more; after, what n rows leave of it, whose noise is that of repeated runs or their own spread.
     """
     before = math.log(band.high_ratio / band.low_ratio) / (2 * Z)
-    noise = NOISE_SIGMA[band.metric]
     num = len(log_ratios)
+    seen = float(log_ratios.std(ddof=1)) if num > 1 else 0.0
+    noise = max(NOISE_SIGMA[band.metric], seen)
+    before = max(before, abs(float(log_ratios.mean())))
     left = 1 / (1 / before**2 + num / noise**2)
     middle = -float(log_ratios.mean()) * left * num / noise**2
     spread = Z * math.sqrt(left + noise**2)

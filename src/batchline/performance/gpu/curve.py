@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchline.catalog.records import Architecture, Chip, Engine, Model
+from batchline.catalog.records.calibration import ModelKind
 from batchline.performance.admission import DEFAULT_BATCHED_TOKENS, Room, room_for, setting_for
 from batchline.performance.bounds import causal_pairs
 from batchline.performance.deployment import Deployment
@@ -195,6 +196,10 @@ def notes_of(physics: Physics, placement: Placement) -> tuple[str, ...]:
         notes.append(f"{deployment.engine} was not measured here: the constants of {name} stand in")
     if chip.id not in physics.calibration.chips.get(name, ()):
         notes.append("no run on this chip was calibrated: the band is wider by an assumed factor")
+    kind: ModelKind = "MoE" if placement.architecture.num_experts else "dense"
+    band = physics.class_band(kind, "tpot", generation, chip.id, deployment.model)
+    if not (band.generation or band.chip):
+        notes.append(f"no time per token of {name} was calibrated: the band of all engines, wider")
     if placement.architecture.kv_lora_rank and name != "tensorrt-llm":
         notes.append("prefill steps of latent attention were measured on TensorRT-LLM alone")
     return tuple(notes)

@@ -99,7 +99,7 @@ class Physics:
         found = self.class_band(kind, metric, generation, chip, model)
         band = Band(low_ratio=found.low_ratio, high_ratio=found.high_ratio)
         name = self.calibrated(generation)
-        if name != generation:
+        if name != generation or not (found.generation or found.chip):
             band = band.widened(UNSEEN_ENGINE_RATIO)
         if chip not in self.calibration.chips.get(name, ()):
             band = band.widened(UNSEEN_CHIP_RATIO)
