@@ -296,7 +296,11 @@ def _derivation(explained: Explanation) -> Iterator[RenderableType]:
         table.add_row("total", f"{step.total_s * 1e3:.4f}", "100.0%", "")
         yield table
     yield heading("constants of the terms")
-    yield Text("kernels: shares of peak as timed; engine: factors on their time, as fitted", "dim")
+    yield Text(
+        "kernels: shares of peak as timed; engine: factors on their time, as fitted; request_s is "
+        "outside the engine, in TTFT beside the step of the prompt",
+        "dim",
+    )
     table = _table("constant", "value", "of")
     sources = list({(i.source.title, i.source.url): i.source for i in explained.inputs}.items())
     places = {key: number for number, (key, _) in enumerate(sources, 1)}

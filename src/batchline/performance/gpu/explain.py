@@ -24,7 +24,7 @@ FORMULAS: Final[Mapping[str, str]] = {
     "bandwidth reached, FLOP / peak reached)) of this chip's share",
     "feed-forward": "the same for the matrices of the MLP",
     "experts": "the same for the experts that the tokens of the step choose, and the router",
-    "all-reduce": "layers x 2 x (floor + message / rate), waiting for the slowest chip",
+    "all-reduce": "layers x 2 x (floor + message / rate), the engine's own or a ring",
     "activations": "layers x tokens x bytes of norms, residuals, queries, keys, values / bandwidth",
     "fixed": "layers x the small kernels whose time no batch changes",
     "LM head": "weights of the LM head / bandwidth reached",
@@ -219,6 +219,7 @@ def _of_kernels(placement: Placement) -> Iterator[Input]:
         tables.append(("latent prefill", kernels.latent_prefill_attention))
     if deployment.num_chips > 1:
         tables.append((f"all-reduce of {size}", kernels.all_reduce.get(size)))
+        tables.append((f"ring all-reduce of {size}", kernels.ring_all_reduce.get(size)))
     for what, fit in tables:
         if fit is not None:
             yield from _of_fit(f"{kernels.chip} {what}", fit)
@@ -236,7 +237,7 @@ def _of_engine(placement: Placement, calibration: Sourced[str]) -> Iterator[Inpu
     for f in fields(placement.constants):
         of_others = ("expert" in f.name or "moe" in f.name) and not shape.num_experts
         of_others = of_others or ("latent" in f.name and not shape.kv_lora_rank)
-        if not of_others and f.name != "request_s":
+        if not of_others:
             yield Input(
                 name=f"{calibration.value} {f.name}",
                 value=float(getattr(placement.constants, f.name)),
