@@ -12,7 +12,6 @@ Steps in which nothing but the contexts changes are taken together: their times 
 
 import heapq
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -378,8 +377,3 @@ def _pairs(before: int, size: int, window: int | None) -> int:
         return size * before + size * (size + 1) // 2
     full = max(0, min(size, window - before))
     return full * before + full * (full + 1) // 2 + (size - full) * window
-
-
-def arrivals_of(times_s: Sequence[float]) -> NDArray[np.int64]:
-    """Return arrival times in picoseconds."""
-    return np.rint(np.asarray(times_s) * 1e12).astype(np.int64)
