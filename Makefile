@@ -4,14 +4,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo check test bench accuracy soak schema clean
+KERNEL := src/batchline/simulation/kernel
+
+.PHONY: help mutation install demo check test bench accuracy soak schema clean
 
 help:
+	@echo "make install   set up; compiles the simulator where there is a C compiler"
 	@echo "make demo      set up, then decide where a support chat should run"
 	@echo "make test      set up, then run every test"
 	@echo "make check     format, lint, types, layers, schema freshness"
-	@echo "make bench     speed of start-up, loading and trace reading, as CPU time"
+	@echo "make bench     speed of start-up, loading, trace reading and the simulator, as CPU time"
 	@echo "make accuracy  bounds and predictions against measurements (needs ../shared/data)"
+	@echo "make mutation  whether the tests notice broken scheduling rules (takes some minutes)"
 	@echo "make soak      long fuzzing of the readers"
 	@echo "make schema    regenerate JSON Schemas and the page of rules"
 	@echo "make clean     remove what make created"
@@ -23,8 +27,9 @@ $(VENV)/.base:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.base pyproject.toml
+$(VENV)/.installed: $(VENV)/.base pyproject.toml setup.py $(KERNEL).py $(KERNEL).pxd
 	@echo "installing batchline into $(VENV)" >&2
+	@rm -f $(KERNEL).*.so
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
@@ -32,6 +37,8 @@ $(VENV)/.dev: $(VENV)/.installed
 	@echo "installing the test tools into $(VENV)" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
 	@touch $@
+
+install: $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	@$(BIN)/batchline decide examples/support-chat.yaml || [ $$? -eq 3 ]
@@ -52,11 +59,17 @@ accuracy: $(VENV)/.installed
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/batchline validate ../shared/data/measurements.csv
 	$(BIN)/batchline calibrate ../shared/data/measurements.csv --from-scratch --exclude benchmarks/exclusions.csv
+	$(BIN)/python benchmarks/percentiles.py
 	$(BIN)/python benchmarks/sram_fit.py
+	$(BIN)/python benchmarks/replay.py --fit
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/trace_profile.py
+	$(BIN)/python benchmarks/simulator.py
+
+mutation: $(VENV)/.dev
+	$(BIN)/python tools/mutation_check.py
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest --hypothesis-profile=soak tests/catalog tests/workload
@@ -67,4 +80,4 @@ schema: $(VENV)/.installed
 	$(BIN)/python -m batchline.report.rules
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) build dist src/*.egg-info $(KERNEL).*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -1,19 +1,43 @@
 """How long hypothesis searches, and the smallest file of each kind with the catalogs made of them.
 
 `default` is short and the same on every run; `--hypothesis-profile=soak` looks long and elsewhere.
+
+Tests run the simulator's kernel as it is written, compiled or not, so that its lines are covered
+and a change of it is what is tested; `simulation/test_kernel_forms.py` runs the compiled one too.
 """
 
+import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+import batchline
 from batchline.catalog import Catalog
 
 os.environ.pop("COLUMNS", None)  # reports are as wide as it says
+
+KERNEL: Final = "batchline.simulation.kernel"
+KERNEL_SOURCE: Final = Path(batchline.__file__).parent / "simulation" / "kernel.py"
+
+
+def load_kernel(path: Path) -> ModuleType:
+    """Return the kernel in a file, without making it the one that the package uses."""
+    spec = importlib.util.spec_from_file_location(KERNEL, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+assert KERNEL not in sys.modules
+sys.modules[KERNEL] = load_kernel(KERNEL_SOURCE)
 
 settings.register_profile("default", max_examples=60, deadline=None, derandomize=True)
 settings.register_profile(

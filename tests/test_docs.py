@@ -38,6 +38,14 @@ JSON_COMMANDS = {
         *("predict", "llama-3.1-8b", "--chip", "h100-sxm", "--tp", "1", "--concurrency", "1,32"),
         *("--usd-per-hour", "2.5", "--explain"),
     ],
+    "simulate": [
+        *("simulate", "examples/support-chat.yaml"),
+        *("--deployment", "lambda/h100-sxm-x2/vllm/fp4/tp2", "--num-requests", "2000"),
+    ],
+    "capacity": [
+        *("capacity", "examples/support-chat.yaml"),
+        *("--deployment", "lambda/h100-sxm-x2/vllm/fp4/tp2", "--num-requests", "2000"),
+    ],
     "validate": ["validate", "examples/measurements.csv"],
     "calibrate": ["calibrate", "examples/measurements.csv"],
     "catalog-list": ["catalog", "list", "--as-of", "2026-11-24"],

@@ -36,15 +36,39 @@ CONFIG_JSON: Final = frozenset(
 """Counts under the names that every `config.json` gives them; a reader compares the two by eye."""
 
 NAMED_BY_FLAGS: Final = frozenset(
-    {"pipeline_parallel", "data_parallel", "expert_parallel", "pipeline", "data", "expert"}
+    {
+        "pipeline_parallel",
+        "data_parallel",
+        "expert_parallel",
+        "tensor",
+        "pipeline",
+        "data",
+        "expert",
+        "seed",
+    }
 )
-"""Counts under the names that the flags of engines give them."""
+"""Counts under the names that the flags of engines give them, and the seed of what is drawn."""
 
 KEYED: Final = frozenset({"measured", "predicted", "low", "high", "inputs"})
 """Numbers by name, each name with its unit."""
 
-OTHERS: Final = frozenset({"Input.value", "Target.case", "Target.measured"})
-"""A constant whose name has its unit, a position in a list, and a number in a column's unit."""
+OTHERS: Final = frozenset(
+    {
+        "Input.value",
+        "Target.case",
+        "Target.measured",
+        "Try.level",
+        "CapacityReport.level",
+        "CapacityReport.peak",
+        "Requests.prefix_hashes",
+        "Sequence.prefix_hashes",
+        "Sequence.request",
+        "Sequence.priority",
+        "Scheduler.held_since",
+    }
+)
+"""A constant whose name has its unit, a position in a list, a number in a column's unit; rates or
+users, by what is asked; hashes, the number of a request, a rank, and the number of a pass."""
 
 NAMED_BY_CONFIG_JSON: Final = (Architecture, LayerGroup)
 

@@ -10,6 +10,7 @@ from typing import Final
 
 GIB: Final = 2.0**30
 SECONDS_PER_HOUR: Final = 3_600
+PS_PER_S: Final = 1_000_000_000_000
 TOKENS_PER_MTOK: Final = 1_000_000
 
 BASE_SUFFIXES: Final = (

@@ -4,20 +4,27 @@ import math
 from dataclasses import replace
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 
 from batchline.catalog.records import HourlyPrice, ServiceRate, TokenLimits, TokenPrice
 from batchline.decision import Decision, check_names, decide
 from batchline.errors import CatalogError, InputError
+from batchline.performance import Deployment, physics_of
+from batchline.performance.step import PS_PER_S
 from batchline.provenance import Period
+from batchline.simulation import Requests, simulate
+from batchline.simulation.hosting import Hosting
 from batchline.workload import (
     Baseline,
     Capacity,
     ClosedArrivals,
+    Lengths,
     OpenArrivals,
     Operations,
     Requirements,
 )
+from batchline.workload.sampling import independent_pair, lognormal
 from tests.decision.conftest import (
     DAY,
     Market,
@@ -606,3 +613,45 @@ def test_a_stale_price_of_an_offer_that_is_open_anyway_is_no_stale_answer(market
     decision = decide(workload(traffic(targets=(ttft(1.0),))), market, policy())
     assert rules(decision) == {"tokens/llama": ["speed-known", "price-age"]}
     assert decision.exit_code == 1
+
+
+def test_a_target_comes_to_what_simulating_its_fleet_shows(market: Market) -> None:
+    inputs, outputs = independent_pair(lognormal(600, 2000), lognormal(150, 500))
+    asked = Lengths(
+        input_tokens=inputs, output_tokens=outputs, cached_tokens=inputs // 4, kind="lognormal"
+    )
+    rate = 12.0
+    question = workload(traffic(rate, lengths=asked, targets=(ttft(0.5), tpot(0.03))))
+    decision = decide(question, market, policy())
+    for option in (o for o in decision.options if o.num_chips_paid == 1):
+        found = _simulated(option.deployment, market, asked, rate)
+        for result, values in zip(option.targets, found, strict=True):
+            assert result.value_s == pytest.approx(np.quantile(values, 0.95), rel=0.08)
+        assert option.ttft_s == pytest.approx(found[0].mean(), rel=0.05)
+        assert option.tpot_s == pytest.approx(found[1].mean(), rel=0.05)
+
+
+def _simulated(
+    deployment: Deployment, market: Market, asked: Lengths, rate: float
+) -> tuple["np.typing.NDArray[np.float64]", "np.typing.NDArray[np.float64]"]:
+    """Return TTFT and TPOT of 30,000 requests, drawn at random, to one replica."""
+    chip, model = market.chip("h100-sxm"), market.model(deployment.model)
+    engine, physics = market.engine("vllm"), physics_of(market)
+    context = int((asked.input_tokens + asked.output_tokens / 2).mean())
+    hosting = Hosting(model=model, chip=chip, engine=engine, deployment=deployment)
+    fleet = hosting.fleet(physics, context)
+    generator = np.random.default_rng(11)
+    row = generator.integers(0, len(asked.input_tokens), 30_000)
+    gaps = generator.exponential(1 / rate, len(row))
+    requests = Requests(
+        arrival_ps=np.rint(np.cumsum(gaps) * PS_PER_S).astype(np.int64),
+        input_tokens=asked.input_tokens[row].astype(np.int32),
+        output_tokens=asked.output_tokens[row].astype(np.int32),
+        cached_tokens=asked.cached_tokens[row].astype(np.int32),
+    )
+    outcome = simulate(fleet, requests)
+    outside_s = physics.constants("vllm").request_s
+    first_s = (outcome.first_ps - outcome.arrival_ps) / PS_PER_S + outside_s
+    later = np.maximum(1, asked.output_tokens[row] - 1)
+    per_token_s = (outcome.finish_ps - outcome.first_ps) / later / PS_PER_S
+    return first_s[1_000:], per_token_s[1_000:]

@@ -412,26 +412,38 @@ def not_sunk(workload: Workload) -> Workload:
 
 def test_reserved_fleet_uses_what_is_paid_and_no_more_than_there_is(decided: Decide) -> None:
     decision = decided("reserved-fleet")
-    best = decision.options[0]
-    assert best.deployment.offer == "own/bought-h200"
+    best, bought = decision.options[0], option(decision, "own/bought-h200/vllm/fp8/tp2")
+    assert best.deployment.offer == "own/reserved-h100"
     assert best.basis.grade is Grade.ASSUMED
     asked = example("reserved-fleet")
     assert all(c.is_sunk for c in asked.capacity)
-    bought = asked.capacity[0]
-    assert bought.capex_usd is not None
-    assert bought.lifetime_s is not None
-    assert bought.power_watts is not None
+    assert best.num_chips_paid == asked.capacity[1].num_chips
+    engineering = asked.operations.engineering_usd_per_month
+    assert best.cost.usd_per_month == pytest.approx(engineering)
+    invoice = asked.capacity[0]
+    assert invoice.capex_usd is not None
+    assert invoice.lifetime_s is not None
+    assert invoice.power_watts is not None
     hours = 730.0
-    assert bought.energy_usd_per_kwh is not None
-    usd = bought.power_watts / 1000 * bought.pue_ratio * bought.energy_usd_per_kwh * hours
-    usd += asked.operations.engineering_usd_per_month
-    assert best.cost.usd_per_month == pytest.approx(usd)
-    usd += bought.capex_usd / (bought.lifetime_s / 3600) * hours
+    assert invoice.energy_usd_per_kwh is not None
+    usd = invoice.power_watts / 1000 * invoice.pue_ratio * invoice.energy_usd_per_kwh * hours
+    usd += engineering
+    assert bought.cost.usd_per_month == pytest.approx(usd)
+    usd += invoice.capex_usd / (invoice.lifetime_s / 3600) * hours
     to_buy = decided(not_sunk(asked)).options[0]
-    assert to_buy.id == best.id
+    assert to_buy.id == bought.id
     assert to_buy.cost.usd_per_month == pytest.approx(usd)
-    few = rejected(decision, "own/reserved-h100")
-    assert rules(few) == {"capacity"}
+
+
+def test_reserved_fleet_a_tenth_more_speed_needs_more_chips_than_are_reserved(
+    decided: Decide,
+) -> None:
+    asked = example("reserved-fleet")
+    ttft, tpot = asked.classes[0].targets
+    tighter = replace(tpot, limit_s=0.9 * tpot.limit_s)
+    decision = decided(with_targets(asked, ttft, tighter))
+    assert rules(rejected(decision, "own/reserved-h100")) == {"capacity"}
+    assert decision.options[0].deployment.offer == "own/bought-h200"
 
 
 def test_reserved_fleet_half_the_traffic_turns_with_what_is_sunk(decided: Decide) -> None:

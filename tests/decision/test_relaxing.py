@@ -41,7 +41,7 @@ def asked(*targets: Target, rate: float = 1.0) -> Workload:
     return workload(traffic(rate, targets=targets))
 
 
-@pytest.mark.parametrize("limit_s", [0.001, 0.01, 0.03])
+@pytest.mark.parametrize("limit_s", [0.001, 0.01, 0.02])
 def test_the_limit_named_frees_the_offer_named(market: Market, limit_s: float) -> None:
     decision = decide(asked(ttft(limit_s)), market, policy())
     assert decision.exit_code == 1
@@ -53,7 +53,7 @@ def test_the_limit_named_frees_the_offer_named(market: Market, limit_s: float) -
 
 
 def test_the_same_limit_is_named_however_far_off_the_question_is(market: Market) -> None:
-    answers = [decide(asked(ttft(s)), market, policy()).answer for s in (0.001, 0.02, 0.05)]
+    answers = [decide(asked(ttft(s)), market, policy()).answer for s in (0.001, 0.01, 0.02)]
     assert len({ONE.search(a) and ONE.search(a)[0] for a in answers}) == 1  # type: ignore[index]
 
 

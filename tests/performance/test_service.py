@@ -4,7 +4,7 @@ import pytest
 
 from batchline.catalog import Catalog
 from batchline.catalog.records import ServiceRate, TokenOffer
-from batchline.performance import service_curve, tail_ratio
+from batchline.performance import service_curve, spread_ratio
 from batchline.provenance import Grade, Interest, Period, Source, Sourced
 
 
@@ -40,7 +40,7 @@ def test_one_median_of_each_gives_both_times() -> None:
     assert curve.ttft_s is not None
     assert curve.tpot_s is not None
     assert curve.is_shared
-    assert curve.ttft_s[0] * tail_ratio("ttft", 0.5) == pytest.approx(0.2)
+    assert curve.ttft_s[0] * spread_ratio("ttft", 0.5) == pytest.approx(0.2)
     assert curve.tpot_s[0] == pytest.approx(0.005)
     assert curve.basis.grade is Grade.MEASURED
     assert len(curve.basis.sources) == 2

@@ -250,10 +250,19 @@ def test_a_break_even_says_on_which_side_chips_are_cheaper() -> None:
     assert re.search(r"rate, requests/s .* never", text)
 
 
+def test_the_scope_says_where_percentiles_come_from() -> None:
+    mixed = flat(
+        section(text_of(render_decision(decision(option("chips/h100"), service(9.0)))), "SCOPE")
+    )
+    assert "percentiles of chips are simulated, those of services are means times the" in mixed
+    services = flat(section(text_of(render_decision(decision(service(9.0)))), "SCOPE"))
+    assert "percentiles of services are means times the spread that others published" in services
+
+
 def test_the_scope_names_what_is_assumed() -> None:
     text = flat(section(text_of(render_decision(decision())), "SCOPE"))
     for part in (
-        "tail factors",
+        "percentiles of chips are simulated; a target must hold",
         "these lengths",
         "0.70 to 1.20 times the predicted one (80 %), limited by memory bandwidth",
         "$0 engineering",

@@ -3,7 +3,7 @@ import pytest
 
 from batchline.catalog import Catalog
 from batchline.performance import StepCost
-from batchline.simulation import Policy, Run, Settings, Times, job_of, policy_of, run_times
+from batchline.simulation import Policy, Run, Settings, Times, policy_of, requests_of, run_times
 
 CATALOG = Catalog()
 MS = 10**9
@@ -78,16 +78,15 @@ def test_prompt_and_answer_timed_apart_do_not_meet() -> None:
 
 def test_open_runs_arrive_at_their_rate() -> None:
     run = Run(load="open", input_tokens=500, output_tokens=100, rate_req_per_s=4, num_requests=2000)
-    job = job_of(run, POLICY, 1)
-    assert job.arrival_ps is not None
-    assert 2000 / (job.arrival_ps[-1] / 1e12) == pytest.approx(4, rel=0.05)
+    arrival_ps = requests_of(run, POLICY, 1).arrival_ps
+    assert 2000 / (arrival_ps[-1] / 1e12) == pytest.approx(4, rel=0.05)
 
 
 def test_lengths_are_drawn_between_the_least_and_the_nominal() -> None:
     run = Run(
         load="closed", input_tokens=1000, output_tokens=500, spread_ratio=0.8, num_concurrent=64
     )
-    lengths = job_of(run, POLICY, 1).input_tokens
+    lengths = requests_of(run, POLICY, 1).input_tokens
     assert 800 <= lengths.min() < 820
     assert 980 < lengths.max() <= 1000
 
@@ -101,6 +100,9 @@ def test_policies_are_those_of_the_engines() -> None:
     assert (tensorrt.reserved_output_ratio, tensorrt.is_chunked) == (1.0, False)
     assert not sglang.mixes_prefill
     assert 0 < sglang.reserved_output_ratio < 1
+    assert (vllm.reserves_prompt, vllm.requeues_last, vllm.block_tokens) == (True, False, 16)
+    assert (sglang.reserves_prompt, sglang.requeues_last, sglang.block_tokens) == (False, True, 1)
+    assert tensorrt.block_tokens == 32
     assert (vllm.max_num_seqs, vllm.max_num_batched_tokens) == (1024, 8192)
 
 

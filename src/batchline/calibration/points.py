@@ -5,14 +5,13 @@ A point is a simulated run (closed loop, or Poisson at a rate) on kernels and fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from batchline.calibration.case import Case, Unsupported
-from batchline.calibration.predict import kv_tokens, predict
+from batchline.calibration.predict import hosting_of, predict
 from batchline.catalog.records import Chip, Engine, Model
 from batchline.performance import (
     Band,
@@ -26,11 +25,11 @@ from batchline.performance import (
     room_for,
 )
 from batchline.performance.bounds import causal_pairs
-from batchline.performance.gpu.curve import notes_of
+from batchline.performance.gpu.curve import basis_of, notes_of
 from batchline.performance.gpu.placement import peak_of
 from batchline.performance.gpu.step import step_limit
-from batchline.provenance import Basis, Grade, Interest, Source, Sourced
-from batchline.simulation import Run, Settings, Times, policy_of
+from batchline.provenance import Basis
+from batchline.simulation import Run, Settings, Times
 from batchline.workload.records import Lengths
 
 QUEUE_RATIO: Final = 0.95
@@ -81,22 +80,22 @@ class Point:
 
 def point(question: Question, physics: Physics) -> Point:
     """Return what a deployment on GPUs gives."""
-    assert question.engine is not None
+    case = case_of(question)
     found = room_for(
         question.deployment,
         question.chip,
         question.model.architecture.value,
-        _with_share(question.engine, question.settings.memory_ratio),
+        hosting_of(case).started(),
         lengths_of(question),
     )
     if isinstance(found, DoesNotFit):
         return refused(question, str(found))
-    case, placement = case_of(question), placed(question, physics)
+    placement = placed(question, physics)
     times = predict(case, placement.kernels, placement.constants)
     if isinstance(times, Unsupported):
         return refused(question, f"{times.reason}: {times.detail}")
     kind, generation, chip = case.kind, case.generation, question.chip.id
-    model, capacity = question.model.id, kv_tokens(case) * question.deployment.data_parallel
+    model, capacity = question.model.id, _kv_tokens(case) * question.deployment.data_parallel
     whole = question.input_tokens + question.output_tokens
     return Point(
         deployment=question.deployment,
@@ -111,7 +110,7 @@ def point(question: Question, physics: Physics) -> Point:
         num_sequences=capacity // whole,
         limited_by=_limit(case, placement, times),
         bound_tpot_s=bound_s(question, in_flight(case, times)),
-        basis=_basis(question, physics),
+        basis=basis_of(physics, placement, question.model, (question.chip.memory_bytes,)),
         notes=(*notes_of(physics, placement), *_queue(question, times)),
     )
 
@@ -207,20 +206,25 @@ def in_flight(case: Case, times: Times) -> float:
 def _limit(case: Case, placement: Placement, times: Times) -> str:
     """Return what keeps more requests from being served at once, or what the mean step goes to."""
     run, ranks = case.run, case.deployment.data_parallel
-    policy = policy_of(case.engine, case.chip, kv_tokens(case), case.settings)
+    context = mean_context(run.input_tokens, run.output_tokens)
+    policy = hosting_of(case).policy(context)
     asked = run.num_concurrent / ranks
     if run.load == "open":
         seconds = times.ttft_s + run.output_tokens * times.tpot_s
         asked = run.rate_req_per_s * seconds / ranks
     held = run.output_tokens * (1.0 if policy.reserved_output_ratio else 0.5)
-    fitting = kv_tokens(case) / (run.input_tokens + held)
+    fitting = _kv_tokens(case) / (run.input_tokens + held)
     if asked > min(fitting, policy.max_num_seqs):
         return "KV capacity" if fitting < policy.max_num_seqs else "max_num_seqs"
     num = max(1.0, in_flight(case, times) / ranks)
     prompts = num / max(1.0, run.output_tokens)
-    context = mean_context(run.input_tokens, run.output_tokens)
     pairs = prompts * float(causal_pairs(np.array([int(run.input_tokens)]), None)[0])
     return step_limit(placement, (num + prompts * run.input_tokens, num * context, pairs))
+
+
+def _kv_tokens(case: Case) -> int:
+    context = mean_context(case.run.input_tokens, case.run.output_tokens)
+    return hosting_of(case).kv_tokens(context)
 
 
 def _queue(question: Question, times: Times) -> tuple[str, ...]:
@@ -228,40 +232,3 @@ def _queue(question: Question, times: Times) -> tuple[str, ...]:
     if asked and times.output_tok_per_s < QUEUE_RATIO * asked:
         return ("more arrives than is served: the queue, and TTFT with it, grows without end",)
     return ()
-
-
-def _with_share(engine: Engine, memory_ratio: float | None) -> Engine:
-    """Return the engine started with a share of memory."""
-    if memory_ratio is None:
-        return engine
-    stated = Sourced(memory_ratio, ASKED)
-    return replace(engine, scheduler=replace(engine.scheduler, gpu_memory_utilization_ratio=stated))
-
-
-ASKED: Final = Source(
-    id="asked",
-    title="as asked",
-    url=None,
-    publisher=None,
-    published=None,
-    retrieved=date.min,
-    grade=Grade.ASSUMED,
-    interest=Interest.OWN,
-)
-"""Who states what the question itself says."""
-
-
-def _basis(question: Question, physics: Physics) -> Basis:
-    chip, calibration = question.chip, physics.calibration
-    placement = placed(question, physics)
-    used: list[Sourced[object]] = [
-        chip.memory_bandwidth_bytes_per_s,
-        chip.memory_bytes,
-        peak_of(chip, question.deployment.precision),
-        question.model.architecture,
-        *list(placement.kernels.gemm.values())[:1],
-        Sourced(calibration.id, calibration.source),
-    ]
-    if chip.link_bandwidth_bytes_per_s and question.deployment.num_chips > 1:
-        used.append(chip.link_bandwidth_bytes_per_s)
-    return Basis.of(*used).through(Grade.MODELED)

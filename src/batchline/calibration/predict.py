@@ -8,8 +8,9 @@ from typing import Final
 
 from batchline.calibration.case import Case, Unsupported
 from batchline.catalog.records import EngineConstants, Kernels
-from batchline.performance import Placement, kv_room_tokens, step_cost
-from batchline.simulation import Policy, Times, TooLong, policy_of, run_times
+from batchline.performance import Placement, step_cost
+from batchline.simulation import Policy, Times, TooLong, run_times
+from batchline.simulation.hosting import Hosting
 
 SPARE_TOKENS: Final = 64
 """Room left beside one request where the model says that not even one fits, though it ran."""
@@ -43,23 +44,21 @@ def case_policy(case: Case) -> Policy:
     """Return the policy of a case's engine, with room for one request at least: it did run."""
     run = case.run
     need = math.ceil(1.8 * (run.input_tokens + run.output_tokens)) + SPARE_TOKENS
-    room = max(kv_tokens(case), need)
-    policy = policy_of(case.engine, case.chip, room, case.settings, is_old=case.is_old)
+    context = max(1, int(run.input_tokens + run.output_tokens / 2))
+    policy = hosting_of(case).policy(context, need)
     if run.load != "static":
         return policy
     batch = min(run.num_concurrent, MAX_STATIC_SEQS)
     return replace(policy, max_num_seqs=max(policy.max_num_seqs, batch))
 
 
-def kv_tokens(case: Case) -> int:
-    """Return how many tokens of KV cache a rank holds, at the mean context of the run."""
-    run = case.run
-    mean = max(1, int(run.input_tokens + run.output_tokens / 2))
-    return kv_room_tokens(
-        case.deployment,
-        case.chip,
-        case.model.architecture.value,
-        case.engine,
-        mean,
-        case.settings.memory_ratio,
+def hosting_of(case: Case) -> Hosting:
+    """Return how the model of a case is served."""
+    return Hosting(
+        model=case.model,
+        chip=case.chip,
+        engine=case.engine,
+        deployment=case.deployment,
+        settings=case.settings,
+        is_old=case.is_old,
     )

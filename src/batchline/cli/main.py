@@ -15,30 +15,41 @@ import typer
 
 from batchline.cli.audit import audit_command
 from batchline.cli.calibrate import calibrate_command
+from batchline.cli.capacity import capacity_command
 from batchline.cli.catalog import catalog_app
 from batchline.cli.decide import compare_command, decide_command, why_command
 from batchline.cli.init import init_command
 from batchline.cli.predict import predict_command
 from batchline.cli.profile import profile_command
+from batchline.cli.simulate import simulate_command
 from batchline.cli.validate import validate_command
+from batchline.cli.version import Version
 from batchline.errors import BatchlineError
 
 EXIT_DONE, EXIT_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 2, 70, 130
 
 app = typer.Typer(
     name="batchline",
-    help="Where to serve your LLM traffic, with sources, bounds and dates.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def _options(version: Version = False) -> None:
+    """Where to serve your LLM traffic, with sources, bounds and dates."""
+
+
 app.command("init")(init_command)
 app.command("profile")(profile_command)
 app.command("decide")(decide_command)
 app.command("why")(why_command)
 app.command("compare")(compare_command)
 app.command("predict")(predict_command)
+app.command("simulate")(simulate_command)
+app.command("capacity")(capacity_command)
 app.command("validate")(validate_command)
 app.command("calibrate")(calibrate_command)
 app.command("audit")(audit_command)

@@ -5,14 +5,23 @@ from typing import Annotated
 import typer
 
 from batchline.cli.options import AsJson, AsOf, Folders, Out, day, write_json, write_text
+from batchline.cli.serving_options import (
+    ChipName,
+    DraftTokens,
+    KvPrecision,
+    MaxNumBatchedTokens,
+    MaxNumSeqs,
+    MemoryRatio,
+    PrecisionName,
+    TokensPerPass,
+    UsdPerHour,
+)
 from batchline.cli.validate import CalibrationFile
 
 
 def predict_command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model of the catalog.")],
-    chip: Annotated[
-        str | None, typer.Option(metavar="CHIP", help="A chip of the catalog, such as h100-sxm.")
-    ] = None,
+    chip: ChipName = None,
     offer: Annotated[
         str | None,
         typer.Option(metavar="ID", help="Its chip and price, or a token service such as groq/..."),
@@ -27,10 +36,8 @@ def predict_command(
     pipeline: Annotated[int, typer.Option("--pp", metavar="N", help="Pipeline stages.")] = 1,
     data: Annotated[int, typer.Option("--dp", metavar="N", help="Ranks of attention.")] = 1,
     expert: Annotated[int, typer.Option("--ep", metavar="N", help="Ranks of experts.")] = 1,
-    precision: Annotated[
-        str | None, typer.Option(help="Of the weights, such as fp8 (the model's own).")
-    ] = None,
-    kv_precision: Annotated[str, typer.Option(help="Of the KV cache: bf16 or fp8.")] = "bf16",
+    precision: PrecisionName = None,
+    kv_precision: KvPrecision = "bf16",
     concurrency: Annotated[
         str | None,
         typer.Option(metavar="N,...", help="Requests always in flight (1,8,32,64)."),
@@ -40,24 +47,12 @@ def predict_command(
     ] = None,
     input_tokens: Annotated[int, typer.Option(metavar="N", help="Prompt.")] = 1000,
     output_tokens: Annotated[int, typer.Option(metavar="N", help="Answer.")] = 300,
-    usd_per_hour: Annotated[
-        float | None, typer.Option(metavar="X", help="Price of one chip for one hour.")
-    ] = None,
-    tokens_per_pass: Annotated[
-        float | None, typer.Option(metavar="X", help="Mean yield of a pass with speculation.")
-    ] = None,
-    draft_tokens: Annotated[
-        int | None, typer.Option(metavar="N", help="Tokens that a pass verifies besides one.")
-    ] = None,
-    max_num_seqs: Annotated[
-        int | None, typer.Option(metavar="N", help="As the engine is started with.")
-    ] = None,
-    max_num_batched_tokens: Annotated[
-        int | None, typer.Option(metavar="N", help="As the engine is started with.")
-    ] = None,
-    memory_ratio: Annotated[
-        float | None, typer.Option(metavar="X", help="Share of memory that the engine may use.")
-    ] = None,
+    usd_per_hour: UsdPerHour = None,
+    tokens_per_pass: TokensPerPass = None,
+    draft_tokens: DraftTokens = None,
+    max_num_seqs: MaxNumSeqs = None,
+    max_num_batched_tokens: MaxNumBatchedTokens = None,
+    memory_ratio: MemoryRatio = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Derive a decode and a prefill step term by term.")
     ] = False,

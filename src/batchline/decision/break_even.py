@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 
 from batchline.cost import HOURS_PER_MONTH, RateCurve, required_tok_per_s
 from batchline.decision.pricing import fleet_usd_per_month
+from batchline.decision.quantiles import OUTER_Z, at_quantile, speed_at
 from batchline.decision.ranking import usd_per_request_at
 from batchline.decision.records import BreakEven
 from batchline.decision.setting import Plan, Setting
-from batchline.decision.sizing import OUTER_Z, at_quantile, state_of
+from batchline.decision.sizing import state_of
+from batchline.performance.occupancy import occupancy
 from batchline.performance.serving import ServingCurve
 from batchline.units import SECONDS_PER_HOUR
 from batchline.workload.records import ClosedArrivals, OpenArrivals
@@ -171,7 +173,8 @@ def _in_flight(
     sized_z, running_z = quantiles
     arrivals, operations = setting.load.arrivals, setting.operations
     assert isinstance(arrivals, OpenArrivals)
-    per_replica = setting.capacity_req_per_s(plan.curve, sized_z)
+    assert plan.replica is not None
+    per_replica = setting.capacity_req_per_s(plan.replica, sized_z)
     if mean_req_per_s is None or per_replica <= 0:
         return None
     if mean_req_per_s <= 0:
@@ -181,8 +184,11 @@ def _in_flight(
     needed = [max(operations.num_replicas_min, math.ceil(r / per_replica)) for r in rates]
     fleet = needed if operations.autoscale else [max(needed)] * len(needed)
     load = replace(setting.load, arrivals=replace(arrivals, rates_req_per_s=rates))
-    state = state_of(at_quantile(plan.curve, running_z), load, tuple(fleet))
-    return state.per_time(state.num_in_flight) / state.per_time(state.busy_ratio)
+    each = (r / num for r, num in zip(rates, fleet, strict=True))
+    state = state_of(plan.replica, load, tuple(fleet), speed_at(plan.curve, running_z))
+    running = at_quantile(plan.curve, running_z)
+    busy = occupancy(running, replace(arrivals, rates_req_per_s=tuple(each)))
+    return state.per_time(state.num_in_flight) / busy.per_time(busy.busy_ratio)
 
 
 def _pays_from(
@@ -221,7 +227,8 @@ def _surplus(
     rows = []
     for plan in chips:
         assert plan.price is not None
-        taken = setting.capacity_req_per_s(plan.curve, z) or UNABLE_REQ_PER_S
+        assert plan.replica is not None
+        taken = setting.capacity_req_per_s(plan.replica, z) or UNABLE_REQ_PER_S
         num = plan.option.deployment.num_chips
         usd = fleet_usd_per_month(plan.price, num, rates, taken, arrivals, setting.operations)
         rows.append(usd - bill)

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from batchline.decision.load import ClassTarget, metric_words, time_words
+from batchline.decision.quantiles import at_quantile, speed_at
 from batchline.decision.records import BreakEven, Rejected, Unknown
 from batchline.decision.setting import Plan, Setting
-from batchline.decision.sizing import alone_s, at_quantile, state_of, worst_s
+from batchline.decision.sizing import alone_s, state_of
+from batchline.decision.stated import service_s
 
 NUM_SHOWN: Final = 3
 PROBE_S: Final = 600
@@ -147,19 +149,26 @@ def _moved(b: BreakEven, *, hosted_wins: bool) -> str:
 
 def _slack(best: Plan, setting: Setting) -> Iterator[str]:
     """Yield how tight each limit could get before the winner cannot keep it, at any size."""
-    slow = at_quantile(best.curve, setting.slow_z)
     if best.curve.ttft_s is None or best.curve.tpot_s is None:
         return
-    for target in setting.load.targets:
-        tightest = time_words(alone_s(target, slow))
+    for number, target in enumerate(setting.load.targets):
+        tightest = time_words(_tightest_s(best, target, setting))
         present = f"now {time_words(target.target.limit_s)}"
-        kept = "" if best.price is None else _kept_now(best, target, setting)
+        kept = "" if best.price is None else _kept_now(best, number, setting)
         unsure = f"below {tightest} the winner is no longer sure"
         yield f"{metric_words(target)}, {present}: {kept}{unsure}"
 
 
-def _kept_now(best: Plan, target: ClassTarget, setting: Setting) -> str:
-    """Return what the winner's chips keep as they are, with the confidence asked for."""
-    slow = at_quantile(best.curve, setting.slow_z)
-    state = state_of(slow, setting.load, best.option.num_replicas_by_share)
-    return f"a limit below {time_words(worst_s(target, slow, state))} takes more chips, and "
+def _tightest_s(best: Plan, target: ClassTarget, setting: Setting) -> float:
+    """Return what the winner keeps of a target with nobody else there, with that confidence."""
+    if best.replica is None:
+        return service_s(target, at_quantile(best.curve, setting.slow_z))
+    return alone_s(target, best.replica, setting.load, speed_at(best.curve, setting.slow_z))
+
+
+def _kept_now(best: Plan, target: int, setting: Setting) -> str:
+    """Return what the winner's chips keep of a target, by its number, as they are."""
+    assert best.replica is not None
+    slow = speed_at(best.curve, setting.slow_z)
+    state = state_of(best.replica, setting.load, best.option.num_replicas_by_share, slow)
+    return f"a limit below {time_words(state.worst_s[target])} takes more chips, and "

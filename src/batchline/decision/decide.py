@@ -12,8 +12,8 @@ from batchline.decision.break_even import break_evens
 from batchline.decision.candidates import candidates
 from batchline.decision.changes import changes, deciding
 from batchline.decision.evaluate import Outcome, evaluate
-from batchline.decision.load import Load, demand_of, load_of
-from batchline.decision.platforms import Curves, fastest_service
+from batchline.decision.load import demand_of, load_of
+from batchline.decision.platforms import Platforms, fastest_service
 from batchline.decision.ranking import ranked, with_probabilities
 from batchline.decision.records import (
     Decision,
@@ -28,15 +28,14 @@ from batchline.decision.relaxing import relaxation
 from batchline.decision.rules import Ask, Candidate, Facts
 from batchline.decision.rules.life import check_listed
 from batchline.decision.setting import Plan, Setting
-from batchline.decision.trust import Trusted, trust, trusted_curves
+from batchline.decision.stream import MAX_CV_RATIO, stream_of
+from batchline.decision.trust import trust, trusted_curves
 from batchline.performance.gpu.physics import physics_of
 from batchline.provenance import Source
 from batchline.workload.records import ClosedArrivals, OpenArrivals, Workload
 
 LIKELY: Final = 0.6
 """Below this probability of being best, measuring comes before choosing, unless it is a tie."""
-BURSTY_CV_RATIO: Final = 1.5
-"""Above this, Poisson arrivals are too even a picture of the traffic (assumed)."""
 TIE_REGRET: Final = 0.05
 """An expected regret below this makes the choice between the first few a tie."""
 
@@ -59,11 +58,9 @@ def decide(workload: Workload, facts: Facts, policy: Policy) -> Decision:
         CatalogError: a model, chip or engine of the workload is not in the catalog.
         InputError: the traffic of two classes cannot be added.
     """
-    load = load_of(workload)
-    trusted = trust(policy.trust, facts) if policy.trust else None
-    known = trusted.facts if trusted else facts
+    setting = setting_of(workload, facts, policy)
+    known = trust(policy.trust, facts).facts if policy.trust else facts
     offers = candidates(workload, known, policy.as_of)
-    setting = _setting(workload, load, known, policy, trusted)
     setting = replace(setting, ask=replace(setting.ask, sellers=_sellers(offers, setting.ask)))
     outcomes = [evaluate(candidate, setting) for candidate in offers]
     plans = with_probabilities(ranked([p for o in outcomes for p in o.plans]), setting)
@@ -85,13 +82,20 @@ def _sellers(offers: list[Candidate], ask: Ask) -> dict[str, frozenset[str]]:
     return sellers
 
 
-def _setting(
-    workload: Workload, load: Load, facts: Facts, policy: Policy, trusted: Trusted | None
-) -> Setting:
-    curves = Curves(
-        lengths=load.lengths,
+def setting_of(workload: Workload, facts: Facts, policy: Policy) -> Setting:
+    """Return what every offer is put to; who sells what is not in it yet.
+
+    Raises:
+        CatalogError: the engine of the workload is not in the catalog.
+        InputError: the traffic of two classes cannot be added.
+    """
+    load = load_of(workload)
+    trusted = trust(policy.trust, facts) if policy.trust else None
+    facts = trusted.facts if trusted else facts
+    platforms = Platforms(
+        load=load,
+        stream=stream_of(load),
         physics=physics_of(facts),
-        by_class={c.name: c.lengths for c in workload.classes},
         trusted=trusted_curves(trusted, load.lengths.mean_output_tokens) if trusted else {},
     )
     ask = Ask(
@@ -117,7 +121,7 @@ def _setting(
         ask=ask,
         load=load,
         operations=workload.operations,
-        curves=curves,
+        platforms=platforms,
         fastest=fastest_service(rates, load.lengths.mean_output_tokens),
         accepted=policy.accept_unknown,
     )
@@ -186,11 +190,11 @@ def _notes(setting: Setting) -> tuple[str, ...]:
             "token or request, not per month",
         )
     bursts = arrivals.interarrival_cv_ratio or 1.0
-    if bursts <= BURSTY_CV_RATIO:
+    if bursts <= MAX_CV_RATIO:
         return ()
     return (
-        f"requests come in bursts (coefficient of variation {bursts:.1f}) that are not modeled: "
-        "waits are longer than predicted",
+        f"requests come in bursts (coefficient of variation {bursts:.1f}), simulated as "
+        f"{MAX_CV_RATIO:g}: waits may be longer than predicted",
     )
 
 

@@ -18,16 +18,18 @@ from batchline.decision.pricing import (
     hosted_cost,
     mean_chips_paid,
 )
+from batchline.decision.quantiles import AS_PREDICTED, probability_ratio, speed_at
 from batchline.decision.records import Option, Ruling, TargetResult
+from batchline.decision.replica import Replica
 from batchline.decision.rules import Candidate
 from batchline.decision.rules.rule import kept, rejected, unknown
 from batchline.decision.setting import Attempt, Plan, Setting
-from batchline.decision.sizing import Fleet, Miss, alone_s, at_quantile, probability_ratio
+from batchline.decision.sizing import Miss, Sized, State, alone_s
 from batchline.performance.deployment import Deployment
 from batchline.performance.memory import stored_weight_bytes
-from batchline.performance.occupancy import Occupancy
+from batchline.performance.occupancy import occupancy
 from batchline.performance.serving import ServingCurve
-from batchline.workload.records import ClosedArrivals, OpenArrivals
+from batchline.workload.records import ClosedArrivals
 
 
 def serve_on_chips(candidate: Candidate, deployment: Deployment, setting: Setting) -> Attempt:
@@ -35,15 +37,15 @@ def serve_on_chips(candidate: Candidate, deployment: Deployment, setting: Settin
     spot, power = _spot(candidate, deployment, setting), _power(candidate, deployment, setting)
     precision = _precision(candidate, deployment, setting)
     rulings = [r for r in (precision, spot, power) if r]
-    curve = setting.curves.hosted(candidate, deployment, setting.ask)
-    if isinstance(curve, Ruling):
-        return Attempt(rulings=(curve,))
+    replica = setting.platforms.hosted(candidate, deployment, setting.ask)
+    if isinstance(replica, Ruling):
+        return Attempt(rulings=(replica,))
     if setting.ask.requirements.tenancy == "partition":
         rulings.append(_partition(candidate, deployment))
     price = chip_price(candidate, deployment, setting.ask, setting.operations)
-    found = setting.fleet(curve)
+    found = setting.fleet(replica)
     if isinstance(found, Miss):
-        return Attempt(rulings=(*rulings, _missed(found, curve, setting)))
+        return Attempt(rulings=(*rulings, _missed(found, replica, setting)))
     if price is None:
         return Attempt(rulings=tuple(rulings))
     paid = chips_paid(price, deployment, found.num_replicas_by_share)
@@ -53,8 +55,9 @@ def serve_on_chips(candidate: Candidate, deployment: Deployment, setting: Settin
     return Attempt(
         plan=Plan(
             option=option,
-            curve=curve,
+            curve=replica.curve,
             price=price,
+            replica=replica,
             num_chips_mean=mean_chips_paid(paid, setting.load),
         ),
         rulings=tuple(rulings),
@@ -68,16 +71,19 @@ def _short_of_chips(num_needed: int, num_there: int) -> Ruling:
     return replace(short, shortfall_ratio=num_needed / num_there)
 
 
-def _missed(miss: Miss, curve: ServingCurve, setting: Setting) -> Ruling:
+def _missed(miss: Miss, replica: Replica, setting: Setting) -> Ruling:
     """Return the ruling on a target that a request alone there is not sure to keep."""
-    target = miss.target
+    target, load = miss.target, setting.load
+
+    def holds(z: float) -> bool:
+        speed = speed_at(replica.curve, z)
+        return alone_s(target, replica, load, speed) <= target.target.limit_s
+
     result = TargetResult(
         traffic_class=target.traffic_class,
         target=target.target,
-        value_s=alone_s(target, curve),
-        probability_ratio=probability_ratio(
-            lambda z: alone_s(target, at_quantile(curve, z)) <= target.target.limit_s
-        ),
+        value_s=alone_s(target, replica, load, AS_PREDICTED),
+        probability_ratio=probability_ratio(holds),
     )
     ruling = doubt(result, target, miss.value_s, setting.operations.confidence_ratio)
     assert ruling is not None
@@ -112,44 +118,49 @@ def roomy_s(limit_s: float) -> float:
     return float(f"{math.ceil(limit_s * 1.1 / step) * step:.6g}")
 
 
-def work_of(curve: ServingCurve, load: Load, state: Occupancy, replicas: tuple[int, ...]) -> Work:
-    """Return the requests a fleet serves; of users who wait, as many as it lets them ask."""
-    busy = _busy_ratio(load, state, replicas)
-    if isinstance(load.arrivals, ClosedArrivals):
-        rate = state.output_tok_per_s / load.lengths.mean_output_tokens
-    else:
-        rate = load.arrivals.mean_req_per_s
-    return Work(mean_req_per_s=rate, utilization_ratio=busy, basis=curve.basis)
+def work_of(curve: ServingCurve, load: Load, state: State, replicas: tuple[int, ...]) -> Work:
+    """Return the requests a fleet serves; of users who wait, as many as it lets them ask.
+
+    How busy it is follows from the curve: the share of time in which anything is in flight.
+    """
+    return Work(
+        mean_req_per_s=state.req_per_s,
+        utilization_ratio=_busy_ratio(curve, load, replicas),
+        basis=curve.basis,
+    )
 
 
-def _busy_ratio(load: Load, state: Occupancy, replicas: tuple[int, ...]) -> float:
+def _busy_ratio(curve: ServingCurve, load: Load, replicas: tuple[int, ...]) -> float:
     """Return the share of paid replica time with work in it."""
-    if isinstance(load.arrivals, ClosedArrivals):
-        return state.per_time(state.busy_ratio)
-    paid = state.shares_ratio * np.asarray(replicas)
-    return float(paid @ state.busy_ratio / paid.sum())
+    arrivals = load.arrivals
+    if isinstance(arrivals, ClosedArrivals):
+        closed = occupancy(curve, arrivals, replicas[0])
+        return closed.per_time(closed.busy_ratio)
+    paid = np.asarray(arrivals.shares_ratio) * np.asarray(replicas)
+    rates = tuple(r / num for r, num in zip(arrivals.rates_req_per_s, replicas, strict=True))
+    busy = occupancy(curve, replace(arrivals, rates_req_per_s=rates)).busy_ratio
+    return float(paid @ busy / paid.sum())
 
 
 def _option(
     deployment: Deployment,
     candidate: Candidate,
     price: ChipPrice,
-    found: Fleet,
+    found: Sized,
     setting: Setting,
 ) -> Option:
-    curve, load, state = found.curve, found.load, found.occupancy
+    curve, load, state = found.replica.curve, setting.load, found.state
     work = work_of(curve, load, state, found.num_replicas_by_share)
     paid = chips_paid(price, deployment, found.num_replicas_by_share)
     cost = hosted_cost(price, paid, load, work, setting.operations)
-    ttft_s, tpot_s = mean_times(found)
     return Option(
         deployment=deployment,
         provider=candidate.provider.name,
         price=price.stated,
         num_replicas_by_share=found.num_replicas_by_share,
         num_chips_paid=max(paid),
-        ttft_s=ttft_s,
-        tpot_s=tpot_s,
+        ttft_s=state.per_request(state.ttft_s),
+        tpot_s=state.per_request(state.tpot_s),
         ttft_is_at_most=False,
         num_in_flight=state.per_time(state.num_in_flight),
         output_tok_per_s=work.mean_req_per_s * load.lengths.mean_output_tokens,
@@ -178,14 +189,6 @@ def _not_priced(price: ChipPrice) -> Iterator[str]:
     cost = price.stated.value
     if isinstance(cost, SystemCost) and cost.energy_usd_per_hour is None:
         yield "what its energy costs is not stated, and left out of the cost"
-
-
-def mean_times(found: Fleet) -> tuple[float, float]:
-    """Return mean TTFT, waiting included, and mean TPOT over all requests."""
-    state, arrivals = found.occupancy, found.load.arrivals
-    if isinstance(arrivals, OpenArrivals):
-        state = replace(state, req_per_s=np.asarray(arrivals.rates_req_per_s))
-    return state.per_request(state.ttft_s), state.per_request(state.tpot_s)
 
 
 def _precision(candidate: Candidate, deployment: Deployment, setting: Setting) -> Ruling | None:

@@ -60,14 +60,25 @@ def time_words(seconds: float) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """The requests of one class, and their share of all requests."""
+
+    name: str
+    lengths: Lengths
+    share_ratio: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Load:
     """What reaches one platform: arrivals, one sample of lengths, and the limits to keep.
 
-    `interactive` and `batch` are the same work as it is billed; either may be None.
+    `parts` are the classes that `lengths` mixes. `interactive` and `batch` are the same work as it
+    is billed; either may be None.
     """
 
     arrivals: Arrivals
     lengths: Lengths
+    parts: tuple[Part, ...]
     targets: tuple[ClassTarget, ...]
     interactive: Served | None
     batch: Served | None
@@ -98,6 +109,7 @@ def load_of(workload: Workload) -> Load:
     return Load(
         arrivals=_merged(interactive, batch, workload.name),
         lengths=_mixed(workload.classes),
+        parts=_parts(workload.classes),
         targets=tuple(t for c in interactive for t in _targets(c)),
         interactive=_served(interactive),
         batch=_served(batch),
@@ -145,6 +157,7 @@ def _closed_load(traffic: TrafficClass) -> Load:
     return Load(
         arrivals=traffic.arrivals,
         lengths=traffic.lengths,
+        parts=(Part(name=traffic.name, lengths=traffic.lengths),),
         targets=tuple(_targets(traffic)),
         interactive=None,
         batch=None,
@@ -206,7 +219,7 @@ def _mixed(classes: tuple[TrafficClass, ...]) -> Lengths:
         return classes[0].lengths
     rates = np.array([_open(c).mean_req_per_s for c in classes])
     counts = np.maximum(1, np.rint(NUM_SAMPLE * rates / rates.sum()).astype(int))
-    picks = [_spread(c.lengths, n) for c, n in zip(classes, counts, strict=True)]
+    picks = [_picked(c.lengths, n) for c, n in zip(classes, counts, strict=True)]
     return Lengths(
         input_tokens=np.concatenate([p.input_tokens for p in picks]),
         output_tokens=np.concatenate([p.output_tokens for p in picks]),
@@ -215,10 +228,24 @@ def _mixed(classes: tuple[TrafficClass, ...]) -> Lengths:
     )
 
 
-def _spread(lengths: Lengths, count: int) -> Lengths:
-    """Return `count` requests spread evenly over a sample ordered by size."""
+def _parts(classes: tuple[TrafficClass, ...]) -> tuple[Part, ...]:
+    rates = [_open(c).mean_req_per_s for c in classes]
+    total = sum(rates)
+    return tuple(
+        Part(name=c.name, lengths=c.lengths, share_ratio=rate / total if total else 1 / len(rates))
+        for c, rate in zip(classes, rates, strict=True)
+    )
+
+
+def spread(lengths: Lengths, count: int) -> NDArray[np.int64]:
+    """Return `count` rows of a sample, spread evenly over it as ordered by size."""
     order = np.argsort(lengths.input_tokens + lengths.output_tokens, kind="stable")
-    at = order[((np.arange(count) + 0.5) * len(order) / count).astype(int)]
+    at: NDArray[np.int64] = order[((np.arange(count) + 0.5) * len(order) / count).astype(int)]
+    return at
+
+
+def _picked(lengths: Lengths, count: int) -> Lengths:
+    at = spread(lengths, count)
     return Lengths(
         input_tokens=lengths.input_tokens[at],
         output_tokens=lengths.output_tokens[at],

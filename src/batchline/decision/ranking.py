@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from batchline.decision.hosting import work_of
 from batchline.decision.pricing import chips_paid, fleet_usd_per_month, hosted_cost
+from batchline.decision.quantiles import NORMAL, OUTER_Z, at_quantile, speed_at
 from batchline.decision.setting import Plan, Setting
-from batchline.decision.sizing import NORMAL, OUTER_Z, Miss, at_quantile, size, state_of
+from batchline.decision.sizing import Miss, most_load, size, state_of
 from batchline.workload.records import ClosedArrivals, OpenArrivals
 
 NUM_DRAWS: Final = 4000
@@ -74,9 +75,7 @@ def _contenders(plans: list[Plan], setting: Setting) -> list[Plan]:
     limit = float(finite.max(initial=plans[0].option.cost.usd_per_request)) * (1 + 1e-9)
     spare = NUM_SPARE if len(finite) < len(first) else 0
     return [
-        plan
-        for rank, plan in enumerate(plans)
-        if rank <= spare or _fastest_usd(plan, setting) <= limit
+        plan for rank, plan in enumerate(plans) if rank <= spare or _may_cost(plan, setting, limit)
     ]
 
 
@@ -92,9 +91,17 @@ def _regret(costs: Floats, best: Floats) -> float | None:
     return float((extra / np.where(best[usable] > 0, best[usable], 1.0)).mean())
 
 
-def _fastest_usd(plan: Plan, setting: Setting) -> float:
-    """Return a plan's cost per request were it as fast as its band allows."""
-    return usd_per_request_at(plan, setting, GRID_Z[-1])
+def _may_cost(plan: Plan, setting: Setting, limit_usd: float) -> bool:
+    """Return whether a plan's cost per request may be as little, were it as fast as may be.
+
+    What it would cost without any target is looked at first, since it takes no simulation.
+    """
+    fastest = GRID_Z[-1]
+    if plan.replica is not None and isinstance(setting.load.arrivals, OpenArrivals):
+        most = most_load(plan.replica, setting.operations, speed_at(plan.curve, fastest))
+        if float(_rented_usd(plan, setting, np.array([most]))[0]) > limit_usd:
+            return False
+    return usd_per_request_at(plan, setting, fastest) <= limit_usd
 
 
 def usd_per_request_at(plan: Plan, setting: Setting, z: float) -> float:
@@ -129,29 +136,43 @@ def _is_beside(draws: Floats, failing: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _open_usd(plan: Plan, setting: Setting, draws: Floats) -> Floats:
+    assert plan.replica is not None
+    on_grid = np.array([setting.capacity_req_per_s(plan.replica, z) for z in GRID_Z])
+    is_able = on_grid > 0
+    per_replica = np.exp(np.interp(draws, GRID_Z, np.log(np.where(is_able, on_grid, 1.0))))
+    usd = _rented_usd(plan, setting, per_replica)
+    return np.where(_is_beside(draws, ~is_able), math.inf, usd)
+
+
+def _rented_usd(plan: Plan, setting: Setting, per_replica_req_per_s: Floats) -> Floats:
+    """Return cost per request for rates that one replica takes."""
     arrivals = setting.load.arrivals
     assert isinstance(arrivals, OpenArrivals)
     assert plan.price is not None
-    on_grid = np.array([setting.capacity_req_per_s(plan.curve, z) for z in GRID_Z])
-    is_able = on_grid > 0
-    per_replica = np.exp(np.interp(draws, GRID_Z, np.log(np.where(is_able, on_grid, 1.0))))
-    rates = np.broadcast_to(arrivals.rates_req_per_s, (len(draws), len(arrivals.rates_req_per_s)))
-    chips = plan.option.deployment.num_chips
-    usd = fleet_usd_per_month(plan.price, chips, rates, per_replica, arrivals, setting.operations)
-    each = usd / plan.option.cost.num_requests_per_month
-    return np.where(_is_beside(draws, ~is_able), math.inf, each)
+    shape = (len(per_replica_req_per_s), len(arrivals.rates_req_per_s))
+    rates = np.broadcast_to(arrivals.rates_req_per_s, shape)
+    usd = fleet_usd_per_month(
+        plan.price,
+        plan.option.deployment.num_chips,
+        rates,
+        per_replica_req_per_s,
+        arrivals,
+        setting.operations,
+    )
+    return usd / plan.option.cost.num_requests_per_month
 
 
 def _closed_usd(plan: Plan, setting: Setting, z: float) -> float:
     """Return the cost per request of users who wait, were the speed at a quantile of its band."""
     assert plan.price is not None
-    replicas = size(plan.curve, setting.load, setting.operations, z)
+    assert plan.replica is not None
+    replicas = size(plan.replica, setting.load, setting.operations, z)
     if isinstance(replicas, Miss):
         return math.inf
     paid = chips_paid(plan.price, plan.option.deployment, replicas)
     limit = plan.price.num_chips_limit
     if limit is not None and max(paid) > limit:
         return math.inf
-    curve = at_quantile(plan.curve, z)
-    work = work_of(curve, setting.load, state_of(curve, setting.load, replicas), replicas)
+    state = state_of(plan.replica, setting.load, replicas, speed_at(plan.curve, z))
+    work = work_of(at_quantile(plan.curve, z), setting.load, state, replicas)
     return hosted_cost(plan.price, paid, setting.load, work, setting.operations).usd_per_request

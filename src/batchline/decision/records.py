@@ -89,8 +89,8 @@ class Unknown:
 class TargetResult:
     """What one target comes to on one option: its value in the busiest share of time.
 
-    `value_s` is the mean times the tail factor of the percentile; `probability_ratio` that the
-    target holds, given the band of the model.
+    `value_s` is the percentile, simulated on chips, from the spread of live services for others;
+    `probability_ratio` that the target holds, given the band of the model.
     """
 
     traffic_class: str

@@ -12,11 +12,13 @@ from batchline.decision.candidates import deployments
 from batchline.decision.evaluate import evaluate, gate
 from batchline.decision.hosting import roomy_s
 from batchline.decision.load import ClassTarget, metric_words, target_words, time_words
+from batchline.decision.quantiles import at_quantile, speed_at
 from batchline.decision.records import Rejected, Ruling, Status
 from batchline.decision.rules import Candidate
 from batchline.decision.setting import Setting
-from batchline.decision.sizing import alone_s, at_quantile
-from batchline.performance.serving import ServingCurve
+from batchline.decision.sizing import alone_s
+from batchline.decision.stated import service_s
+from batchline.performance.deployment import Deployment
 
 NUM_TRIED: Final = 8
 """Offers that a change is tried on before another sentence is said instead."""
@@ -77,14 +79,7 @@ def _needs(offers: list[Candidate], setting: Setting) -> Iterator[Need]:
         if any(r.status is not Status.KEPT for r in gate(candidate, setting)):
             continue
         for deployment in deployments(candidate, setting.ask):
-            if candidate.chip is None:
-                curve: ServingCurve | Ruling = setting.curves.service(candidate)
-            else:
-                curve = setting.curves.hosted(candidate, deployment, setting.ask)
-            if isinstance(curve, Ruling) or curve.ttft_s is None or curve.tpot_s is None:
-                continue
-            slow = at_quantile(curve, setting.slow_z)
-            values = {t: alone_s(t, slow) for t in setting.load.targets}
+            values = _alone(candidate, deployment, setting)
             missed = {t: s for t, s in values.items() if s > t.target.limit_s}
             if missed:
                 yield Need(
@@ -92,6 +87,23 @@ def _needs(offers: list[Candidate], setting: Setting) -> Iterator[Need]:
                     limits=tuple((t, roomy_s(s)) for t, s in missed.items()),
                     factor_ratio=math.prod(s / t.target.limit_s for t, s in missed.items()),
                 )
+
+
+def _alone(
+    candidate: Candidate, deployment: Deployment, setting: Setting
+) -> dict[ClassTarget, float]:
+    """Return what each target comes to with nobody else there, if that is known; the slow end."""
+    targets = setting.load.targets
+    if candidate.chip is None:
+        curve = setting.platforms.service(candidate)
+        if curve.ttft_s is None or curve.tpot_s is None:
+            return {}
+        return {t: service_s(t, at_quantile(curve, setting.slow_z)) for t in targets}
+    replica = setting.platforms.hosted(candidate, deployment, setting.ask)
+    if isinstance(replica, Ruling):
+        return {}
+    slow = speed_at(replica.curve, setting.slow_z)
+    return {t: alone_s(t, replica, setting.load, slow) for t in targets}
 
 
 def _by_limits(found: Need, needs: list[Need]) -> str:

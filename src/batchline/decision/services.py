@@ -8,13 +8,14 @@ from typing import Final
 from batchline.decision.hosting import doubt
 from batchline.decision.load import ClassTarget, Load, demand_at, target_words, time_words
 from batchline.decision.pricing import Work, service_cost, usd_per_request
+from batchline.decision.quantiles import at_quantile, probability_ratio
 from batchline.decision.records import Option, Ruling, TargetResult
 from batchline.decision.rules import Candidate
 from batchline.decision.rules.limits import check_limits
 from batchline.decision.rules.price import price_of
 from batchline.decision.rules.rule import rejected, unknown
 from batchline.decision.setting import Attempt, Plan, Setting
-from batchline.decision.sizing import alone_s, at_quantile, probability_ratio
+from batchline.decision.stated import service_s
 from batchline.performance.deployment import Deployment
 from batchline.performance.serving import ServingCurve
 from batchline.workload.records import ClosedArrivals
@@ -25,7 +26,7 @@ UNSEEN_RATIO: Final = 2.0
 
 def serve_from_service(candidate: Candidate, deployment: Deployment, setting: Setting) -> Attempt:
     """Return what the service would give and cost; what nobody measured is left open."""
-    curve, load = setting.curves.service(candidate), setting.load
+    curve, load = setting.platforms.service(candidate), setting.load
     work = _work(curve, load)
     cost = service_cost(candidate, setting.ask, load, work) if work else None
     usd = usd_per_request(candidate, setting.ask, load)
@@ -104,13 +105,13 @@ def _against(target: ClassTarget, curve: ServingCurve, setting: Setting) -> Ruli
     if curve.ttft_is_at_most and target.target.metric != "tpot" and not result.holds:
         fact = f"only an upper bound is known, {time_words(result.value_s)}"
         return _unseen(target, setting) or _unsaid(target, fact)
-    surely_s = alone_s(target, at_quantile(curve, setting.slow_z))
+    surely_s = service_s(target, at_quantile(curve, setting.slow_z))
     return doubt(result, target, surely_s, setting.operations.confidence_ratio)
 
 
 def _unseen(target: ClassTarget, setting: Setting) -> Ruling | None:
     """Turn away a service nobody measured, where the limit is beyond any that was."""
-    best_s = alone_s(target, setting.fastest.at_speed(UNSEEN_RATIO, UNSEEN_RATIO))
+    best_s = service_s(target, setting.fastest.at_speed(UNSEEN_RATIO, UNSEEN_RATIO))
     if best_s <= target.target.limit_s:
         return None
     fact = f"{target_words(target)}: no service was ever seen half as fast as that takes"
@@ -130,12 +131,12 @@ def _result(target: ClassTarget, curve: ServingCurve) -> TargetResult:
     return TargetResult(
         traffic_class=target.traffic_class,
         target=target.target,
-        value_s=alone_s(target, curve),
+        value_s=service_s(target, curve),
         probability_ratio=_probability(target, curve),
     )
 
 
 def _probability(target: ClassTarget, curve: ServingCurve) -> float:
     return probability_ratio(
-        lambda z: alone_s(target, at_quantile(curve, z)) <= target.target.limit_s
+        lambda z: service_s(target, at_quantile(curve, z)) <= target.target.limit_s
     )

@@ -5,20 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from batchline.decision.load import Load
-from batchline.decision.platforms import Curves
+from batchline.decision.platforms import Platforms
 from batchline.decision.pricing import ChipPrice
+from batchline.decision.quantiles import NORMAL
 from batchline.decision.records import Option, Ruling
+from batchline.decision.replica import Replica
 from batchline.decision.rules import Ask
-from batchline.decision.sizing import (
-    NORMAL,
-    Fleet,
-    Miss,
-    at_quantile,
-    fleet,
-    largest_rate,
-    missed_when_idle,
-    size,
-)
+from batchline.decision.sizing import Miss, Sized, capacity_req_per_s, size, sized
 from batchline.performance.serving import ServingCurve
 from batchline.workload.records import Operations
 
@@ -33,29 +26,25 @@ class Setting:
     ask: Ask
     load: Load
     operations: Operations
-    curves: Curves
+    platforms: Platforms
     fastest: ServingCurve
-    fleets: dict[ServingCurve, Fleet | Miss] = field(default_factory=dict)
-    capacities: dict[tuple[ServingCurve, float], float] = field(default_factory=dict)
+    fleets: dict[Replica, Sized | Miss] = field(default_factory=dict)
+    capacities: dict[tuple[Replica, float], float] = field(default_factory=dict)
     accepted: frozenset[str] = frozenset()
 
-    def fleet(self, curve: ServingCurve) -> Fleet | Miss:
-        """Return the fleet of replicas that keeps the targets, sized once per curve."""
-        if curve not in self.fleets:
-            replicas = size(curve, self.load, self.operations, self.slow_z)
-            self.fleets[curve] = (
-                replicas if isinstance(replicas, Miss) else fleet(curve, self.load, replicas)
-            )
-        return self.fleets[curve]
+    def fleet(self, replica: Replica) -> Sized | Miss:
+        """Return the fleet of replicas that keeps the targets, sized once."""
+        if replica not in self.fleets:
+            num = size(replica, self.load, self.operations, self.slow_z)
+            self.fleets[replica] = num if isinstance(num, Miss) else sized(replica, self.load, num)
+        return self.fleets[replica]
 
-    def capacity_req_per_s(self, curve: ServingCurve, z: float) -> float:
+    def capacity_req_per_s(self, replica: Replica, z: float) -> float:
         """Return what one replica takes at a quantile of its speed, 0 where it misses a target."""
-        if (curve, z) not in self.capacities:
-            moved = at_quantile(curve, z)
-            missed = missed_when_idle(moved, self.load)
-            taken = 0.0 if missed else largest_rate(moved, self.load, self.operations)
-            self.capacities[curve, z] = taken
-        return self.capacities[curve, z]
+        if (replica, z) not in self.capacities:
+            taken = capacity_req_per_s(replica, self.load, self.operations, z)
+            self.capacities[replica, z] = taken
+        return self.capacities[replica, z]
 
     @property
     def slow_z(self) -> float:
@@ -65,7 +54,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
-    """An option with what it was computed from; `price` is None for a token service.
+    """An option with what it was computed from; a token service has no `price` and no `replica`.
 
     `num_chips_mean` are the chips paid on average over all time.
     """
@@ -73,6 +62,7 @@ class Plan:
     option: Option
     curve: ServingCurve
     price: ChipPrice | None
+    replica: Replica | None = None
     num_chips_mean: float = 0.0
 
 

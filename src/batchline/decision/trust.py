@@ -268,7 +268,10 @@ def _hosted_table(
         mean_output_tokens,
         Basis.of(*stated),
     )
-    note = f"rates are those {trusted.publisher} states, its TTFT whatever the prompt"
+    note = (
+        f"rates are those {trusted.publisher} states, its TTFT whatever the prompt; percentiles "
+        "have the spread of live services"
+    )
     return replace(
         curve,
         ttft_band=TRUST_BAND,

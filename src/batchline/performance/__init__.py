@@ -32,6 +32,7 @@ from batchline.performance.memory import (
 )
 from batchline.performance.occupancy import Occupancy, occupancy
 from batchline.performance.service import service_curve
+from batchline.performance.service_spread import spread_ratio
 from batchline.performance.serving import Band, ServingCurve
 from batchline.performance.sram import (
     AS_SERVED,
@@ -47,13 +48,11 @@ from batchline.performance.sram import (
 )
 from batchline.performance.step import StepCost, StepShape, StepTime
 from batchline.performance.table import table_curve
-from batchline.performance.tail import TAIL_RATIOS, tail_ratio
 
 __all__ = [
     "AS_SERVED",
     "BYTES_PER_VALUE",
     "SAME_WIDTH",
-    "TAIL_RATIOS",
     "AsServed",
     "Band",
     "DecodeBound",
@@ -97,6 +96,7 @@ __all__ = [
     "replica_power",
     "room_for",
     "service_curve",
+    "spread_ratio",
     "sram_chips_needed",
     "sram_curve",
     "sram_step_cost",
@@ -104,6 +104,5 @@ __all__ = [
     "step_terms",
     "stored_weight_bytes",
     "table_curve",
-    "tail_ratio",
     "weight_bytes",
 ]

@@ -1,7 +1,7 @@
 """How fast a token service is, from what was seen or said of it.
 
     TPOT = 1 / speed of one request
-    TTFT = the published median / (median over mean, tail.py)
+    TTFT = the published median / (median over mean, service_spread.py)
 
 The entry that wins is measured before claimed, then own > independent > vendor > competitor, then
 the newest; a 95th percentile is no middle and is left out. The entries that lost widen the band.
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchline.catalog.records import ServiceRate
+from batchline.performance.service_spread import spread_ratio
 from batchline.performance.serving import Band, ServingCurve
-from batchline.performance.tail import tail_ratio
 from batchline.provenance import Basis, Grade, Sourced
 
 SINGLE_FIGURE_RATIO: Final = 1.5
@@ -40,7 +40,7 @@ def service_curve(rates: Rates, mean_output_tokens: float) -> ServingCurve:
     ttfts = [(entry, 1 / seconds) for entry, seconds in (*firsts, *answers)]
     used = [found[0][0] for found in (ttfts, speeds) if found]
     return ServingCurve(
-        ttft_s=_entry(1 / ttfts[0][1] / tail_ratio("ttft", 0.5)) if ttfts else None,
+        ttft_s=_entry(1 / ttfts[0][1] / spread_ratio("ttft", 0.5)) if ttfts else None,
         tpot_s=_entry(1 / speeds[0][1]) if speeds else None,
         mean_output_tokens=mean_output_tokens,
         basis=_basis(used, [entry for found in (ttfts, speeds) for entry, _ in found]),

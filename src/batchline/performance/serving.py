@@ -6,8 +6,7 @@ a GPU model, a measured table and a token service fill the same record.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +45,6 @@ class ServingCurve:
     Entry i of each array is n = i + 1. `ttft_s` counts from admission; waiting for a place is
     added by occupancy. A curve that is `is_shared` serves any number alike: a token service, whose
     other customers we do not see; its arrays then have one entry. None: no source tells.
-    `class_ttft_ratio` is, by class of traffic, its prefill over that of the mean request of a mix.
     `stated_points` are the published output rates that a table was interpolated from, by n.
     `limited_by` names what binds at the largest n. `tpot_band` and `ttft_band` are on speed.
     """
@@ -61,7 +59,6 @@ class ServingCurve:
     is_shared: bool = False
     stated_points: tuple[tuple[int, float], ...] = ()
     ttft_is_at_most: bool = False
-    class_ttft_ratio: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property

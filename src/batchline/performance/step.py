@@ -2,7 +2,8 @@
 
 A step runs `num_decode` sequences by one pass each and `num_prefill_tokens` tokens of prompts:
 
-    latency = base[r n + p] + n * per sequence + sum over classes c of slope_c * context_c
+    latency = base[r n + p] + (n + prompts that end) * per sequence
+              + sum over classes c of slope_c * context_c
               + (decode part, where n > 0) + (prefill part, where p > 0)
               + sum over classes of pair_c * pairs_c
     a step with prefill takes at least `prefill_floor_ps`
@@ -19,7 +20,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-PS_PER_S: Final = 1_000_000_000_000
+from batchline.units import PS_PER_S as PS_PER_S
+
 PAIRS_PER_UNIT: Final = 1_024
 """Pairs are priced by the 1,024: one takes less than a picosecond on several chips."""
 
@@ -34,7 +36,8 @@ class StepShape:
     """What one step has to do, as sums; tuples have one entry per context class.
 
     `num_growing` sequences of a class see their context grow by one token with each step: all of
-    full attention, and those whose window is not full yet. `num_steps_same` is for how many steps
+    full attention, and those whose window is not full yet. `num_finished_prompts` get their first
+    token in this step. `num_steps_same` is for how many steps
     the caller knows that to stay so.
     """
 
@@ -43,6 +46,7 @@ class StepShape:
     num_growing: tuple[int, ...]
     num_prefill_tokens: int = 0
     num_prefill_pairs: tuple[int, ...] = ()
+    num_finished_prompts: int = 0
     num_steps_same: int = FOREVER_STEPS
 
 
@@ -93,7 +97,8 @@ class StepCost:
             )
         num = shape.num_decode
         tokens = num * self.num_verified_tokens + shape.num_prefill_tokens
-        latency = self.base_at(tokens) + num * self.sequence_ps
+        rows = num + shape.num_finished_prompts
+        latency = self.base_at(tokens) + rows * self.sequence_ps
         latency += _dot(self.context_ps_per_token, shape.context_tokens)
         if num:
             latency += self.decode_ps
@@ -104,6 +109,20 @@ class StepCost:
         latency = max(latency, self.prefill_floor_ps)
         return StepTime(latency, latency, 0, 1)
 
+    def slower(self, time_ratio: float) -> "StepCost":
+        """Return the step times of a platform that takes so many times as long for everything."""
+        return StepCost(
+            base_ps=_scaled(self.base_ps, time_ratio),
+            windows_tokens=self.windows_tokens,
+            context_ps_per_token=_scaled(self.context_ps_per_token, time_ratio),
+            pair_ps=_scaled(self.pair_ps, time_ratio),
+            sequence_ps=round(self.sequence_ps * time_ratio),
+            decode_ps=round(self.decode_ps * time_ratio),
+            prefill_ps=round(self.prefill_ps * time_ratio),
+            prefill_floor_ps=round(self.prefill_floor_ps * time_ratio),
+            num_verified_tokens=self.num_verified_tokens,
+        )
+
     def base_at(self, num_tokens: int) -> int:
         """Return the part of a step that depends on its number of tokens alone."""
         last = len(self.base_ps) - 1
@@ -111,6 +130,11 @@ class StepCost:
             return int(self.base_ps[num_tokens])
         rise = int(self.base_ps[last] - self.base_ps[last - 1])
         return int(self.base_ps[last]) + rise * (num_tokens - last)
+
+
+def _scaled(times: Picoseconds, ratio: float) -> Picoseconds:
+    scaled: Picoseconds = np.rint(times * ratio).astype(np.int64)
+    return scaled
 
 
 def _dot(prices: Picoseconds, amounts: tuple[int, ...]) -> int:

@@ -270,10 +270,8 @@ def _assumptions(decision: Decision) -> Iterator[str]:
     run = workload.operations
     yield "holds for this model, these lengths and this traffic, each option at its own precision"
     if any(c.targets for c in workload.classes):
-        yield (
-            "percentiles are means times assumed tail factors; a target must hold with probability "
-            f"{run.confidence_ratio:g}"
-        )
+        must = f"a target must hold with probability {run.confidence_ratio:g}"
+        yield f"{_percentiles(decision)}; {must}"
     if decision.options:
         yield from _of_winner(decision, decision.options[0])
     if any(o.deployment.chip for o in decision.options):
@@ -284,6 +282,17 @@ def _assumptions(decision: Decision) -> Iterator[str]:
             f"${figure(run.engineering_usd_per_month)} engineering and "
             f"${figure(run.egress_usd_per_month)} egress per month"
         )
+
+
+def _percentiles(decision: Decision) -> str:
+    """Return where the percentiles of the options come from."""
+    simulated = "percentiles of chips are simulated"
+    spread = "those of services are means times the spread that others published"
+    has_chips = any(o.deployment.chip for o in decision.options)
+    has_services = any(not o.deployment.chip for o in decision.options)
+    if has_chips and has_services:
+        return f"{simulated}, {spread}"
+    return simulated if has_chips else f"percentiles {spread.removeprefix('those ')}"
 
 
 def _of_winner(decision: Decision, best: Option) -> Iterator[str]:

@@ -1,9 +1,10 @@
 """What every text report shares: headings, stacked lines, how a value and a source are written."""
 
-from typing import Final
+from typing import Any, Final, Literal
 
 from rich.console import Group
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from batchline.provenance import Period, Source
@@ -34,6 +35,26 @@ def stacked(first: str, *rest: str) -> Text:
     for line in rest:
         text.append(f"\n{line}", style="dim")
     return text
+
+
+def figures_table(*headings: str, num_left: int = 1) -> Table:
+    """Return a table whose first columns are words and whose others are figures."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for index, text in enumerate(headings):
+        justify: Literal["left", "right"] = "left" if index < num_left else "right"
+        table.add_column(text, justify=justify, no_wrap=True)
+    return table
+
+
+def source_json(source: Source) -> dict[str, Any]:
+    """Return a document as JSON."""
+    return {
+        "title": source.title,
+        "url": source.url,
+        "retrieved": str(source.retrieved),
+        "grade": source.grade.name.lower(),
+        "interest": source.interest.name.lower(),
+    }
 
 
 def source_line(source: Source) -> Group:

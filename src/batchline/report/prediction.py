@@ -15,9 +15,8 @@ from batchline.cost.cpm import cpm_usd_per_mtok
 from batchline.performance import Band
 from batchline.performance.gpu.explain import Explained, Input
 from batchline.performance.sram import ReplicaPower
-from batchline.provenance import Source
-from batchline.report.decision_words import figure, ms
-from batchline.report.layout import heading, source_line
+from batchline.report.decision_words import figure, ms, short
+from batchline.report.layout import figures_table, heading, source_json, source_line
 
 SCHEMA_VERSION: Final = 1
 
@@ -83,7 +82,7 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
         },
         "rows": [_row(prediction, i) for i in range(len(prediction.points))],
         "explained": _explained_json(prediction.explained) if prediction.explained else None,
-        "sources": [_source(s) for s in sources],
+        "sources": [source_json(s) for s in sources],
     }
 
 
@@ -130,16 +129,6 @@ def _end(value: float | None, band: Band | None, *, is_low: bool) -> float | Non
     if value is None or band is None:
         return None
     return value * (band.low_ratio if is_low else band.high_ratio)
-
-
-def _source(source: Source) -> dict[str, Any]:
-    return {
-        "title": source.title,
-        "url": source.url,
-        "retrieved": str(source.retrieved),
-        "grade": source.grade.name.lower(),
-        "interest": source.interest.name.lower(),
-    }
 
 
 def _explained_json(explained: Explanation) -> dict[str, Any]:
@@ -201,16 +190,11 @@ def _parts(prediction: Prediction) -> Iterator[RenderableType]:
     yield from _remarks(p, done)
 
 
-def _table(*headings: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    for index, text in enumerate(headings):
-        table.add_column(text, justify="left" if index == 0 else "right", no_wrap=True)
-    return table
-
-
 def _speeds(p: Prediction, done: Sequence[int]) -> Table:
-    table = _table("layout", "load", "TTFT ms", "80 %", "TPOT ms", "80 %", "tok/s\nuser",
-                   "tok/s\ntotal", "tok/s\nchip", "$/M\nout", "grade")  # fmt: skip
+    table = figures_table(
+        "layout", "load", "TTFT ms", "80 %", "TPOT ms", "80 %", "tok/s\nuser",
+        "tok/s\ntotal", "tok/s\nchip", "$/M\nout", "grade",
+    )  # fmt: skip
     for i in done:
         q = p.points[i]
         usd, rate, chips = p.usd_per_mtok(q), q.output_tok_per_s, q.deployment.num_chips
@@ -231,8 +215,10 @@ def _speeds(p: Prediction, done: Sequence[int]) -> Table:
 
 
 def _limits(p: Prediction, done: Sequence[int]) -> Table:
-    table = _table("layout", "load", "limited by", "least\nTPOT ms", "x bound", "KV cache\ntokens",
-                   "requests\nit holds", "W", "J/token")  # fmt: skip
+    table = figures_table(
+        "layout", "load", "limited by", "least\nTPOT ms", "x bound", "KV cache\ntokens",
+        "requests\nit holds", "W", "J/token",
+    )  # fmt: skip
     for i in done:
         q, power = p.points[i], p.power(i)
         watts = power.replica_watts if power else None
@@ -286,7 +272,7 @@ def _ttft_word(point: Point) -> str:
 def _derivation(explained: Explanation) -> Iterator[RenderableType]:
     for step in explained.steps:
         yield heading(f"{explained.layout}: {step.step}")
-        table = _table("term", "ms", "share")
+        table = figures_table("term", "ms", "share")
         table.add_column("how", overflow="fold")
         for t in step.terms:
             counts = ", ".join(f"{k.replace('_', ' ')} {v:,.0f}" for k, v in t.inputs.items() if v)
@@ -301,7 +287,7 @@ def _derivation(explained: Explanation) -> Iterator[RenderableType]:
         "outside the engine, in TTFT beside the step of the prompt",
         "dim",
     )
-    table = _table("constant", "value", "of")
+    table = figures_table("constant", "value", "of")
     sources = list({(i.source.title, i.source.url): i.source for i in explained.inputs}.items())
     places = {key: number for number, (key, _) in enumerate(sources, 1)}
     for i in explained.inputs:
@@ -336,8 +322,8 @@ def _pictures(p: Prediction) -> Iterator[RenderableType]:
 MARKERS: Final = "*o+x#@%&"
 
 
-def drawn(series: dict[str, list[tuple[float, float]]]) -> str:
-    """Return curves as lines of plain characters, a marker each."""
+def drawn(series: dict[str, list[tuple[float, float]]], ticks: Sequence[float] = ()) -> str:
+    """Return curves as lines of plain characters, a marker each; `ticks` are places along x."""
     import plotext  # type: ignore[import-untyped]  # it has no stubs
 
     canvas = plotext.figure
@@ -347,4 +333,6 @@ def drawn(series: dict[str, list[tuple[float, float]]]) -> str:
     for marker, pairs in zip(MARKERS, series.values(), strict=False):
         xs, ys = zip(*pairs, strict=True)
         canvas.draw(canvas.signal(list(xs), list(ys), marker=marker))
+    if ticks:
+        canvas.ruler("x").ticks(list(ticks), [short(tick) for tick in ticks])
     return str(plotext.uncolorize(str(canvas.build()))).rstrip()

@@ -1,21 +1,30 @@
-"""What requests meet: a scheduler driven by step times, and the runs of load generators."""
+"""What requests meet: schedulers driven by step times, and the runs of load generators."""
 
-from batchline.simulation.load import Load, Run, job_of
+from batchline.simulation.fleet import Fleet
+from batchline.simulation.load import Load, Run, TooLong, requests_of
+from batchline.simulation.outcome import Outcome
 from batchline.simulation.policy import Policy, Settings, policy_of
-from batchline.simulation.run import Times, run_times
-from batchline.simulation.scheduler import Job, Result, TooLong, schedule
+from batchline.simulation.requests import Requests
+from batchline.simulation.run import Times, fleet_of, run_times
+from batchline.simulation.samples import Sampling
+from batchline.simulation.scheduler import Scheduler
+from batchline.simulation.simulate import simulate
 
 __all__ = [
-    "Job",
+    "Fleet",
     "Load",
+    "Outcome",
     "Policy",
-    "Result",
+    "Requests",
     "Run",
+    "Sampling",
+    "Scheduler",
     "Settings",
     "Times",
     "TooLong",
-    "job_of",
+    "fleet_of",
     "policy_of",
+    "requests_of",
     "run_times",
-    "schedule",
+    "simulate",
 ]

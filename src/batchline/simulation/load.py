@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from batchline.performance.step import PS_PER_S
 from batchline.simulation.policy import Policy
-from batchline.simulation.scheduler import Job, TooLong
+from batchline.simulation.requests import MAX_TOKENS, Requests
 
 Ints = NDArray[np.int64]
 
@@ -44,6 +44,10 @@ OPEN_SPREAD_RATIO: Final = 0.7
 SEED: Final = 7
 
 
+class TooLong(ValueError):  # noqa: N818
+    """The run is not simulated: a request that never fits, or too many clients."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A load, with nominal lengths in tokens.
@@ -63,20 +67,22 @@ class Run:
     decodes_from_empty: bool = False
 
 
-def job_of(run: Run, policy: Policy, num_ranks: int, tokens_per_pass: float = 1.0) -> Job:
+def requests_of(run: Run, policy: Policy, num_ranks: int) -> Requests:
     """Return the requests that one of `num_ranks` equal ranks gets.
 
     Raises:
-        TooLong: more of them are in flight than is simulated.
+        TooLong: more of them are in flight than is simulated, or one is longer than can be.
     """
     clients, num = _size(run, policy, num_ranks)
     inputs, outputs = _lengths(run, policy, num)
-    passes = np.maximum(0, np.rint((outputs - 1) / tokens_per_pass)).astype(np.int64)
-    return Job(
-        input_tokens=inputs,
-        num_passes=passes,
+    longest = int(max(inputs.max(), outputs.max()))
+    if longest > MAX_TOKENS:
+        raise TooLong(f"{longest} tokens, at most {MAX_TOKENS} are simulated")
+    return Requests(
         arrival_ps=_arrivals(run, num, num_ranks),
-        num_clients=clients,
+        input_tokens=inputs.astype(np.int32),
+        output_tokens=outputs.astype(np.int32),
+        num_clients=0 if run.load == "open" else clients,
     )
 
 
@@ -117,9 +123,9 @@ def _lengths(run: Run, policy: Policy, num: int) -> tuple[Ints, Ints]:
     return inputs.astype(np.int64), outputs.astype(np.int64)
 
 
-def _arrivals(run: Run, num: int, num_ranks: int) -> Ints | None:
+def _arrivals(run: Run, num: int, num_ranks: int) -> Ints:
     if run.load != "open":
-        return None
+        return np.zeros(num, dtype=np.int64)
     gap_s = min(MAX_GAP_S, num_ranks / run.rate_req_per_s)
     gaps = np.random.default_rng(SEED).exponential(gap_s, num)
     found: Ints = np.rint(np.cumsum(gaps) * PS_PER_S).astype(np.int64)

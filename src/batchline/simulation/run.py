@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
 
+from batchline.errors import InputError
 from batchline.performance.step import PS_PER_S, StepCost
-from batchline.simulation.load import Run, job_of
+from batchline.simulation.fleet import Fleet
+from batchline.simulation.load import Run, TooLong, requests_of
+from batchline.simulation.outcome import Outcome
 from batchline.simulation.policy import Policy
-from batchline.simulation.scheduler import Job, Result, schedule
+from batchline.simulation.requests import LAST_PS, Requests
+from batchline.simulation.samples import Sampling
+from batchline.simulation.simulate import simulate
+
+NO_TIMELINE: Final = Sampling(interval_ps=LAST_PS, num_rows=2)
+
+MAX_DENOMINATOR: Final = 20
+"""Tokens per pass are taken as a fraction with no larger denominator."""
 
 SERVER_RATIO: Final = 0.9
 """A server whose rate is not stated is taken to run at this part of its saturated output: the
@@ -46,13 +57,32 @@ def run_times(
     """
     if run.load == "server":
         return _server(cost, policy, run, num_ranks, tokens_per_pass, request_s)
-    job = job_of(run, policy, num_ranks, tokens_per_pass)
-    found = _times(schedule(cost, policy, job), job, num_ranks, tokens_per_pass, request_s)
+    fleet = fleet_of(cost, policy, tokens_per_pass)
+    asked = requests_of(run, policy, num_ranks)
+    found = _times(_served(fleet, asked), asked, num_ranks, request_s)
     if not run.decodes_from_empty:
         return found
-    alone = replace(job, input_tokens=np.ones_like(job.input_tokens))
-    decoded = _times(schedule(cost, policy, alone), alone, num_ranks, tokens_per_pass, request_s)
+    alone = replace(asked, input_tokens=np.ones_like(asked.input_tokens))
+    decoded = _times(_served(fleet, alone), alone, num_ranks, request_s)
     return replace(decoded, ttft_s=found.ttft_s)
+
+
+def fleet_of(
+    cost: StepCost, policy: Policy, tokens_per_pass: float, num_replicas: int = 1
+) -> Fleet:
+    """Return replicas that yield so many tokens per pass, as a fraction."""
+    rate = max(Fraction(1), Fraction(tokens_per_pass).limit_denominator(MAX_DENOMINATOR))
+    return Fleet(cost=cost, policy=policy, num_replicas=num_replicas, tokens_per_pass=rate)
+
+
+def _served(fleet: Fleet, requests: Requests) -> Outcome:
+    try:
+        found = simulate(fleet, requests, sampling=NO_TIMELINE)
+    except InputError as error:
+        raise TooLong(str(error)) from error
+    if found.refusal:
+        raise TooLong(found.refusal)
+    return found
 
 
 def _server(
@@ -73,17 +103,15 @@ def _server(
     return replace(found, output_tok_per_s=goal)
 
 
-def _times(
-    result: Result, job: Job, num_ranks: int, tokens_per_pass: float, request_s: float
-) -> Times:
-    first = (result.first_ps - result.arrival_ps) / PS_PER_S
-    decode = (result.finish_ps - result.first_ps) / PS_PER_S
-    later = job.num_passes * tokens_per_pass
-    spent = result.makespan_ps / PS_PER_S + request_s
+def _times(found: Outcome, requests: Requests, num_ranks: int, request_s: float) -> Times:
+    first = (found.first_ps - found.arrival_ps) / PS_PER_S
+    decode = (found.finish_ps - found.first_ps) / PS_PER_S
+    later = requests.output_tokens - 1
+    spent = found.makespan_ps / PS_PER_S + request_s
     answered = later >= 1
     per_token = decode[answered] / later[answered] if answered.any() else np.zeros(1)
     return Times(
         ttft_s=float(first.mean()) + request_s,
         tpot_s=float(per_token.mean()),
-        output_tok_per_s=float(num_ranks * (later + 1).sum() / spent),
+        output_tok_per_s=float(num_ranks * requests.output_tokens.sum() / spent),
     )

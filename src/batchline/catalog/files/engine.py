@@ -26,6 +26,8 @@ class SchedulerBlock(File):
     gpu_memory_utilization_ratio: Shares | None = None
     gpu_memory_share_of: Wholes | None = None
     mixes_prefill: Switches | None = None
+    reserves_prompt: Switches | None = None
+    requeues_last: Switches | None = None
     max_num_seqs: dict[Text, Counts] = Field(default_factory=dict)
     max_num_batched_tokens: dict[Text, Counts] = Field(default_factory=dict)
 
@@ -57,6 +59,8 @@ class EngineFile(RecordFile):
                 gpu_memory_utilization_ratio=r.maybe(s.gpu_memory_utilization_ratio),
                 gpu_memory_share_of=r.maybe(s.gpu_memory_share_of),
                 mixes_prefill=r.maybe(s.mixes_prefill),
+                reserves_prompt=r.maybe(s.reserves_prompt),
+                requeues_last=r.maybe(s.requeues_last),
                 max_num_seqs=r.table(s.max_num_seqs),
                 max_num_batched_tokens=r.table(s.max_num_batched_tokens),
             ),

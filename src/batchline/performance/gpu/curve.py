@@ -86,7 +86,7 @@ def gpu_curve(
         ttft_s=np.maximum.accumulate(ttft_s) + placement.constants.request_s,
         tpot_s=np.maximum.accumulate(tpot_s) / deployment.tokens_per_pass,
         mean_output_tokens=lengths.mean_output_tokens,
-        basis=_basis(physics, placement, model, (*room.facts, *([budget] if budget else []))),
+        basis=basis_of(physics, placement, model, (*room.facts, *([budget] if budget else []))),
         ttft_band=physics.band(placement, "ttft").of_inverse(),
         tpot_band=physics.band(placement, "tpot").of_inverse(),
         notes=notes_of(physics, placement),
@@ -205,9 +205,10 @@ def notes_of(physics: Physics, placement: Placement) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _basis(
+def basis_of(
     physics: Physics, placement: Placement, model: Model, facts: tuple[Sourced[object], ...]
 ) -> Basis:
+    """Return what times on GPUs rest on, `facts` of the question among it: modeled at best."""
     deployment, chip = placement.deployment, placement.chip
     used: list[Sourced[object]] = [
         chip.memory_bandwidth_bytes_per_s,

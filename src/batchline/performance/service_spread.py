@@ -1,4 +1,7 @@
-"""How far the slow requests are from the mean, until a simulation says so.
+"""How far the slow requests to a token service are from the mean: as far as was published.
+
+A service cannot be simulated, since its other customers are not seen. Of live services six pairs of
+p50 and p95 TTFT are published, and the time per token of one run:
 
     time at share p of requests = mean * (1 - b + b * -ln(1 - p))
 
@@ -30,7 +33,7 @@ TPOT_P95_OVER_P50_RATIO: Final = 1.56
 
 LLMServingSim repository (MIT), https://github.com/casys-kaist/LLMServingSim. Its median, 90th, 95th
 and 99th percentile over the mean are 0.95, 1.18, 1.48 and 1.73; the formula gives 0.93, 1.30, 1.45
-and 1.82.
+and 1.82. No service publishes percentiles of its time per token.
 """
 
 _P95_OVER_P50: Final[Mapping[Metric, float]] = {
@@ -42,13 +45,13 @@ _P95_OVER_P50: Final[Mapping[Metric, float]] = {
 """A whole answer spreads with its length as well as with TTFT; it is given the spread of TTFT."""
 
 
-def tail_ratio(metric: Metric, percentile_ratio: float) -> float:
+def spread_ratio(metric: Metric, percentile_ratio: float) -> float:
     """Return the time that a share of requests keeps, over the mean time.
 
     Raises:
         ValueError: `percentile_ratio` is not a share from 0 up to, but without, 1.
 
-    >>> round(tail_ratio("ttft", 0.95), 2), round(tail_ratio("ttft", 0.5), 2)
+    >>> round(spread_ratio("ttft", 0.95), 2), round(spread_ratio("ttft", 0.5), 2)
     (2.36, 0.79)
     """
     if not 0 <= percentile_ratio < 1:
@@ -56,10 +59,3 @@ def tail_ratio(metric: Metric, percentile_ratio: float) -> float:
     ratio = _P95_OVER_P50[metric]
     spread = (ratio - 1) / (ratio * (1 - math.log(2)) + math.log(20) - 1)
     return 1 - spread - spread * math.log1p(-percentile_ratio)
-
-
-TAIL_RATIOS: Final[Mapping[Metric, Mapping[int, float]]] = {
-    metric: {percent: tail_ratio(metric, percent / 100) for percent in (50, 90, 95, 99)}
-    for metric in _P95_OVER_P50
-}
-"""Percentile over mean, by metric and percentile in percent."""

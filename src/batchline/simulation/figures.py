@@ -1,0 +1,339 @@
+"""What did users feel? Times by class as percentiles, targets, goodput.
+
+    goodput = requests that keep every limit of their class, of all sent; a refused one keeps none
+
+A limit of several percentiles of one time is the loosest of them. What depends on a time that
+nobody knows is None.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batchline.metrics import (
+    Goodput,
+    Limits,
+    Sketch,
+    Timings,
+    keeps,
+    percentile,
+    percentile_error,
+)
+from batchline.simulation.outcome import Outcome
+from batchline.simulation.platform import Platform
+from batchline.simulation.requests import Requests
+from batchline.simulation.usage import Usage, usage_of
+from batchline.units import PS_PER_S
+from batchline.workload.records import Metric, Target
+
+RATIOS: Final = (0.5, 0.9, 0.95, 0.99)
+"""The percentiles that are told."""
+
+SURE_ERRORS: Final = 2.0
+"""Standard errors either way that hold a percentile in 95 % of runs."""
+
+BUCKET_RATIO: Final = 0.004
+"""Times between tokens are known by buckets as wide as this; what chance adds is not known."""
+
+Seconds = NDArray[np.float64]
+Which = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeSpread:
+    """Times of many requests: mean, the percentiles of `RATIOS`, and how far those may be off.
+
+    `errors_s` is either way, in 95 % of runs; not a number where the run is too short to tell.
+    """
+
+    num_values: int
+    mean_s: float
+    percentiles_s: tuple[float, ...]
+    errors_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFigure:
+    """One target: what its percentile came to, and the share of requests that kept the limit.
+
+    `is_at_most`: only an upper limit of the time is known, so nobody knows that it is missed.
+    """
+
+    traffic_class: str
+    target: Target
+    value_s: float | None
+    error_s: float | None = None
+    kept_ratio: float | None = None
+    is_at_most: bool = False
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the target is kept; None where nobody knows."""
+        if self.value_s is None:
+            return None
+        if self.value_s <= self.target.limit_s:
+            return True
+        return None if self.is_at_most and math.isfinite(self.value_s) else False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassFigures:
+    """Requests of one class.
+
+    `wait` is from sending until the platform begins with a request. `task` is of whole sessions,
+    from the first request sent to the last token, tools among it; None without sessions.
+    """
+
+    name: str
+    num_requests: int
+    num_refused: int
+    mean_input_tokens: float
+    mean_cached_tokens: float
+    mean_output_tokens: float
+    wait: TimeSpread | None
+    ttft: TimeSpread | None
+    tpot: TimeSpread | None
+    e2e: TimeSpread | None
+    task: TimeSpread | None
+    targets: tuple[TargetFigure, ...] = ()
+    goodput: Goodput | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """A run: classes, all of them together, the times between tokens (of all), and its usage.
+
+    `goodput` is of all classes; None where any of their limits is on a time that nobody knows.
+    """
+
+    classes: tuple[ClassFigures, ...]
+    total: ClassFigures
+    itl: TimeSpread | None
+    goodput: Goodput | None
+    usage: Usage
+    refusal: str
+
+    @property
+    def targets(self) -> tuple[TargetFigure, ...]:
+        """The targets of all classes."""
+        return tuple(t for c in self.classes for t in c.targets)
+
+
+def figures_of(
+    platform: Platform,
+    requests: Requests,
+    outcome: Outcome,
+    targets: Mapping[str, Sequence[Target]],
+) -> Figures:
+    """Return the figures of a run; `targets` by the name of their class."""
+    names = requests.class_names
+    ids = np.zeros(len(requests), np.int16) if requests.class_id is None else requests.class_id
+    classes = tuple(
+        _class(_Part.of(platform, requests, outcome, ids == num), name, targets.get(name, ()))
+        for num, name in enumerate(names)
+    )
+    everything = np.ones(len(requests), dtype=np.bool_)
+    whole = _Part.of(platform, requests, outcome, everything)
+    return Figures(
+        classes=classes,
+        total=_class(whole, "all", ()),
+        itl=None if platform.tpot_unknown else _itl(outcome),
+        goodput=_together(classes),
+        usage=usage_of(platform, requests, outcome),
+        refusal=outcome.refusal,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Part:
+    """Some requests of a run; times of those served, None where nobody knows them."""
+
+    requests: Requests
+    which: Which
+    served: Which
+    timings: Timings
+    wait_s: Seconds
+    makespan_s: float
+    knows_ttft: bool
+    knows_tpot: bool
+    ttft_is_at_most: bool
+
+    @classmethod
+    def of(cls, platform: Platform, requests: Requests, outcome: Outcome, which: Which) -> _Part:
+        served = which & outcome.is_served
+        timings = Timings.from_ps(
+            outcome.arrival_ps[which],
+            outcome.first_ps[which],
+            outcome.finish_ps[which],
+            requests.output_tokens[which],
+        )
+        return cls(
+            requests=requests,
+            which=which,
+            served=served,
+            timings=timings,
+            wait_s=(outcome.start_ps[served] - outcome.arrival_ps[served]) / PS_PER_S,
+            makespan_s=outcome.makespan_ps / PS_PER_S,
+            knows_ttft=not platform.ttft_unknown,
+            knows_tpot=not platform.tpot_unknown,
+            ttft_is_at_most=platform.ttft_is_at_most,
+        )
+
+    def times_s(self, metric: Metric) -> Seconds | None:
+        """Return a time of every request served; of every whole session for `task`."""
+        known = {"ttft": self.knows_ttft, "tpot": self.knows_tpot}
+        if not known.get(metric, self.knows_ttft and self.knows_tpot):
+            return None
+        if metric == "task":
+            return self.tasks()[0]
+        found = {"ttft": self.timings.ttft_s, "tpot": self.timings.tpot_s}
+        return found.get(metric, self.timings.e2e_s)
+
+    def tasks(self) -> tuple[Seconds, NDArray[np.int64]]:
+        """Return the time of each session that was served whole, and which each request is of.
+
+        A request of a session that was not has -1. Without sessions each request is its own.
+        """
+        prefix = self.requests.prefix_id
+        if prefix is None:
+            return self.timings.e2e_s, np.arange(len(self.timings))
+        _, session = np.unique(prefix[self.which], return_inverse=True)
+        num = int(session.max()) + 1 if len(session) else 0
+        of_served = session[self.served[self.which]]
+        start, end = np.full(num, np.inf), np.full(num, -np.inf)
+        np.minimum.at(start, of_served, self.timings.arrival_s)
+        np.maximum.at(end, of_served, self.timings.finish_s)
+        is_whole = np.bincount(session, minlength=num) == np.bincount(of_served, minlength=num)
+        number = np.where(is_whole, np.cumsum(is_whole) - 1, -1)
+        return (end - start)[is_whole], number[of_served]
+
+    def has_sessions(self) -> bool:
+        """Whether requests share a task."""
+        prefix = self.requests.prefix_id
+        if prefix is None:
+            return False
+        own = prefix[self.which]
+        return len(np.unique(own)) < len(own)
+
+
+def _class(part: _Part, name: str, targets: Sequence[Target]) -> ClassFigures:
+    requests, which = part.requests, part.which
+    cached = requests.cached_tokens
+    return ClassFigures(
+        name=name,
+        num_requests=int(which.sum()),
+        num_refused=part.timings.num_refused,
+        mean_input_tokens=_mean(requests.input_tokens[which]),
+        mean_cached_tokens=0.0 if cached is None else _mean(cached[which]),
+        mean_output_tokens=_mean(requests.output_tokens[which]),
+        wait=spread_of(part.wait_s),
+        ttft=spread_of(part.times_s("ttft")),
+        tpot=spread_of(part.times_s("tpot")),
+        e2e=spread_of(part.times_s("e2e")),
+        task=spread_of(part.times_s("task")) if part.has_sessions() else None,
+        targets=tuple(_target(part, name, target) for target in targets),
+        goodput=_goodput(part, targets),
+    )
+
+
+def _mean(values: NDArray[np.int32]) -> float:
+    return float(values.mean()) if len(values) else 0.0
+
+
+def spread_of(times_s: Seconds | None) -> TimeSpread | None:
+    """Return the spread of times in the order of their requests; None of nothing."""
+    known = None if times_s is None else times_s[~np.isnan(times_s)]
+    if known is None or not len(known):
+        return None
+    return TimeSpread(
+        num_values=len(known),
+        mean_s=float(known.mean()),
+        percentiles_s=tuple(percentile(known, ratio) for ratio in RATIOS),
+        errors_s=tuple(SURE_ERRORS * percentile_error(known, ratio) for ratio in RATIOS),
+    )
+
+
+def _itl(outcome: Outcome) -> TimeSpread | None:
+    sketch = Sketch.from_counts(outcome.gap_counts)
+    if not sketch.num_values:
+        return None
+    times_s = tuple(sketch.percentile_ps(ratio) / PS_PER_S for ratio in RATIOS)
+    return TimeSpread(
+        num_values=sketch.num_values,
+        mean_s=sketch.mean_ps / PS_PER_S,
+        percentiles_s=times_s,
+        errors_s=tuple(BUCKET_RATIO * value for value in times_s),
+    )
+
+
+def _target(part: _Part, name: str, target: Target) -> TargetFigure:
+    """Return what a target came to; requests that were refused are beyond any limit."""
+    times_s = part.times_s(target.metric)
+    if times_s is None:
+        return TargetFigure(traffic_class=name, target=target, value_s=None)
+    known = times_s[~np.isnan(times_s)]
+    late = np.concatenate([known, np.full(part.timings.num_refused, np.inf)])
+    if not len(late):
+        return TargetFigure(traffic_class=name, target=target, value_s=0.0, kept_ratio=1.0)
+    ratio = target.percentile_ratio
+    return TargetFigure(
+        traffic_class=name,
+        target=target,
+        value_s=_percentile(late, ratio),
+        error_s=SURE_ERRORS * percentile_error(known, ratio) if len(known) else math.nan,
+        kept_ratio=float((late <= target.limit_s).mean()),
+        is_at_most=part.ttft_is_at_most and target.metric != "tpot",
+    )
+
+
+def _percentile(times_s: Seconds, ratio: float) -> float:
+    """Return a percentile of times of which some may be infinite, which have nothing between."""
+    if np.isfinite(times_s).all():
+        return percentile(times_s, ratio)
+    return float(np.quantile(times_s, ratio, method="higher"))
+
+
+def _goodput(part: _Part, targets: Sequence[Target]) -> Goodput | None:
+    """Return the share and rate of requests that keep all limits; None without any."""
+    if not targets or any(part.times_s(target.metric) is None for target in targets):
+        return None
+    limit_s = {t.metric: max(u.limit_s for u in targets if u.metric == t.metric) for t in targets}
+    kept = keeps(
+        part.timings,
+        Limits(
+            ttft_s=limit_s.get("ttft", math.inf),
+            tpot_s=limit_s.get("tpot", math.inf),
+            e2e_s=limit_s.get("e2e", math.inf),
+        ),
+    )
+    if "task" in limit_s:
+        times_s, session = part.tasks()
+        in_time = np.append(times_s <= limit_s["task"], False)
+        kept &= in_time[session]
+    return _share(int(kept.sum()), int(part.which.sum()), part.makespan_s)
+
+
+def _share(num_kept: int, num_sent: int, seconds: float) -> Goodput:
+    return Goodput(
+        kept_ratio=num_kept / num_sent if num_sent else math.nan,
+        kept_req_per_s=num_kept / seconds if seconds else math.nan,
+    )
+
+
+def _together(classes: Sequence[ClassFigures]) -> Goodput | None:
+    """Return the goodput of all classes that have targets; None where that of one is unknown."""
+    asked = [c for c in classes if c.targets]
+    known = [(c.goodput, c.num_requests) for c in asked if c.goodput]
+    total = sum(num for _, num in known)
+    if not known or len(known) < len(asked):
+        return None
+    return Goodput(
+        kept_ratio=sum(g.kept_ratio * num for g, num in known) / total if total else math.nan,
+        kept_req_per_s=sum(g.kept_req_per_s for g, _ in known),
+    )

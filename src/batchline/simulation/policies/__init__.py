@@ -1,0 +1,1 @@
+"""How requests are spread over replicas, one policy a file; see `routing`."""
