@@ -62,6 +62,7 @@ accuracy: $(VENV)/.installed
 	$(BIN)/python benchmarks/percentiles.py
 	$(BIN)/python benchmarks/sram_fit.py
 	$(BIN)/python benchmarks/replay.py --fit
+	$(BIN)/python benchmarks/traces.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/startup.py

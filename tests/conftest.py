@@ -2,13 +2,12 @@
 
 `default` is short and the same on every run; `--hypothesis-profile=soak` looks long and elsewhere.
 
-Tests run the simulator's kernel as it is written, compiled or not, so that its lines are covered
-and a change of it is what is tested; `simulation/test_kernel_forms.py` runs the compiled one too.
+Tests of the simulator run its kernel as it is written, so that its lines are covered
+(`simulation/conftest.py`); the others run it compiled, if it was compiled from what is written.
 """
 
 import importlib.util
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +18,8 @@ from hypothesis import HealthCheck, settings
 
 import batchline
 from batchline.catalog import Catalog
+from batchline.cli.version import COMPILED, simulator_form
+from batchline.simulation import kernel, kernel_run, stream
 
 os.environ.pop("COLUMNS", None)  # reports are as wide as it says
 
@@ -36,8 +37,17 @@ def load_kernel(path: Path) -> ModuleType:
     return module
 
 
-assert KERNEL not in sys.modules
-sys.modules[KERNEL] = load_kernel(KERNEL_SOURCE)
+def use_kernel(module: ModuleType) -> None:
+    """Let the simulator run on a kernel."""
+    for user in (kernel_run, stream):
+        vars(user)["kernel"] = module
+
+
+INSTALLED: Final = kernel
+WRITTEN: Final = load_kernel(KERNEL_SOURCE) if kernel.IS_COMPILED else kernel
+
+if simulator_form() != COMPILED:
+    use_kernel(WRITTEN)
 
 settings.register_profile("default", max_examples=60, deadline=None, derandomize=True)
 settings.register_profile(

@@ -2,22 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
 import pytest
 
 from batchline.simulation import kernel_run, stream
-from tests.conftest import KERNEL_SOURCE, load_kernel
+from tests.conftest import INSTALLED
 
 
-@cache
 def compiled() -> ModuleType | None:
     """Return the compiled kernel, None where it was not compiled."""
-    paths = [KERNEL_SOURCE.with_suffix(suffix) for suffix in EXTENSION_SUFFIXES]
-    found = [path for path in paths if path.exists()]
-    return load_kernel(found[0]) if found else None
+    return INSTALLED if INSTALLED.IS_COMPILED else None
 
 
 @contextmanager

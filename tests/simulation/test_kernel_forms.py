@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 
 from batchline.cli.version import COMPILED, simulator_form
 from batchline.simulation import Fleet, Outcome, Policy, Requests, simulate
-from batchline.simulation import kernel as as_written
 from batchline.simulation.kernel_run import simulate_in_kernel
 from batchline.simulation.stream import Served, simulate_stream
+from tests.conftest import WRITTEN
 from tests.simulation.cases import COMPARED, MS, Case, cases, cost_of
 from tests.simulation.kernels import compiled, using
 
@@ -50,7 +50,7 @@ def assert_equal(one: Outcome, other: Outcome) -> None:
 
 
 def test_tests_run_the_kernel_as_it_is_written(fast: ModuleType) -> None:
-    assert not as_written.IS_COMPILED
+    assert not WRITTEN.IS_COMPILED
     assert fast.IS_COMPILED
 
 

@@ -101,6 +101,11 @@ class WeightBytes:
         return self.layer_bytes + experts + self.head_bytes + self.embedding_bytes
 
 
+def _size_words(num_bytes: float) -> str:
+    """Return a size as `70.6 GB`, in MB below 0.1 GB."""
+    return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e8 else f"{num_bytes / 1e6:.1f} MB"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoesNotFit:
     """Why a model cannot be served there: what needs how many bytes per chip, and what there is."""
@@ -114,8 +119,8 @@ class DoesNotFit:
         """Return `weights need 70.6 GB on each of 2 chips, 61.9 GB are there`."""
         where = f" on each of {self.num_chips} chips" if self.num_chips > 1 else ""
         return (
-            f"{self.what} need {self.need_bytes / 1e9:.1f} GB{where}, "
-            f"{max(0.0, self.have_bytes) / 1e9:.1f} GB are there"
+            f"{self.what} need {_size_words(self.need_bytes)}{where}, "
+            f"{_size_words(max(0.0, self.have_bytes))} are there"
         )
 
 
