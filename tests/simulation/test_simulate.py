@@ -70,6 +70,10 @@ def test_who_follows_a_refused_request_follows_the_one_before() -> None:
     [
         ({"output_tokens": np.array([5, 0], dtype=np.int32)}, "request 1: output_tokens is 0"),
         ({"input_tokens": np.array([0, 5], dtype=np.int32)}, "request 0: input_tokens is 0"),
+        (
+            {"input_tokens": np.array([2**31 - 4, 5], dtype=np.int32)},
+            "request 0: output_tokens is 5, expected 1 to 3",
+        ),
         ({"arrival_ps": np.array([5, 4])}, "arrival_ps goes back after the 1. request"),
         ({"arrival_ps": np.array([0, LAST_PS + 1])}, "request 1: arrival_ps is"),
         ({"cached_tokens": np.array([10, 0], dtype=np.int32)}, "request 0: cached_tokens is 10"),

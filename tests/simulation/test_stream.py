@@ -72,6 +72,18 @@ def test_a_run_in_parts_is_the_run_in_one_piece(
     assert np.concatenate([f.class_id for f in found])[own].tolist() == [int(i) % 3 for i in order]
 
 
+def test_requests_that_come_as_the_next_part_begins_are_served_with_it() -> None:
+    whole = requests_of(60, 30 * MS)
+    tied = whole.arrival_ps.copy()
+    tied[28:33] = tied[28]
+    whole = replace(whole, arrival_ps=tied)
+    found: list[Served] = []
+    simulate_stream(FLEET, parts(whole, [30, 31]), found.append)
+    expected = simulate(FLEET, whole)
+    finish = np.sort(np.concatenate([f.finish_ps for f in found]))
+    assert (finish == np.sort(expected.finish_ps)).all()
+
+
 @pytest.mark.parametrize("routing", routing_names())
 def test_every_request_is_handed_on_once_under_any_routing(routing: str) -> None:
     fleet, whole = replace(FLEET, num_replicas=3), requests_of(300, 30 * MS)

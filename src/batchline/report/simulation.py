@@ -202,7 +202,7 @@ def _times(figures: Figures, platform: Platform) -> Iterator[RenderableType]:
             _add_times(table, (part.name, "ITL"), figures.itl)
     yield table
     yield Text(
-        "± holds in 95 % of runs as long; ±?: too short to tell. TTFT counts the wait in the queue",
+        "±: two standard errors, too narrow when busy; ±?: too short to tell. TTFT counts the wait",
         "dim",
     )
     if words := bands_words(platform):

@@ -40,7 +40,7 @@ MAX_CV: Final = 100.0
 MAX_REQUESTS: Final = 2**31 - 1
 """Requests are numbered in 32 bits."""
 
-BEYOND_THE_CLOCK: Final = "go beyond the clock: it counts picoseconds in 63 bits, 106 days"
+BEYOND_THE_CLOCK: Final = "go beyond the clock: it counts picoseconds in 63 bits, 103 days"
 
 
 class Use(IntEnum):

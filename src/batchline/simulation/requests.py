@@ -76,6 +76,8 @@ class Requests:
                 yield f"{name} has {len(values)} entries, expected {num}, one for each request"
         yield from _out_of_range("input_tokens", self.input_tokens, 1, MAX_TOKENS)
         yield from _out_of_range("output_tokens", self.output_tokens, 1, MAX_TOKENS)
+        room = MAX_TOKENS - self.input_tokens.astype(np.int64)
+        yield from _out_of_range("output_tokens", self.output_tokens, 1, room)
         yield from _out_of_range("arrival_ps", self.arrival_ps, 0, LAST_PS)
         if self.delay_ps is not None:
             yield from _out_of_range("delay_ps", self.delay_ps, 0, LAST_PS)

@@ -29,7 +29,7 @@ DAY_REQUESTS: Final = 200_000
 """A day whose hours differ is simulated whole up to so many requests, else in a shorter time."""
 
 LONGEST_S: Final = 50 * DAY_S
-"""Of rare requests fewer are simulated: the clock ends after 106 days."""
+"""Of rare requests fewer are simulated: the clock ends after 103 days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,7 +120,8 @@ class _Stream:
             raise too_long(self.simulation.next_event())
 
     def _there(self) -> Iterator[int]:
-        """Yield the requests that wait or run."""
+        """Yield the requests that wait or run, and those that come at the very limit."""
+        yield from self._unsent()
         link = self.ledger.link
         for replica in self.replicas:
             request = replica.head
@@ -135,6 +136,10 @@ class _Stream:
                 yield int(replica.begun)
             for index in range(replica.num_new):
                 yield int(replica.new_request[index])
+
+    def _unsent(self) -> range:
+        """Return the requests of this part that come when the next part begins."""
+        return range(int(self.simulation.next_open), len(self.asked))
 
     def _served(self, there: NDArray[np.int64]) -> Served:
         gone = np.ones(len(self.asked), dtype=np.bool_)
@@ -154,7 +159,7 @@ class _Stream:
         """Number those still there anew, and the next part behind them."""
         new_id = np.full(len(self.asked), -1, dtype=np.int64)
         new_id[there] = np.arange(len(there))
-        before = self.ledger
+        before, num_sent = self.ledger, len(there) - len(self._unsent())
         self.asked = _joined(self.asked, there, part)
         self.ledger = ledger_of(self.asked)
         for name in ("start", "first", "finish", "answered"):
@@ -163,7 +168,7 @@ class _Stream:
             _renumber(replica, new_id, before.link, self.ledger)
             replica.tariff.longest_leap = longest_leap(self.longest_ps)
         route = self._route(part, len(there))
-        self.simulation.take_up(self.ledger, len(self.asked), len(there), route)
+        self.simulation.take_up(self.ledger, len(self.asked), num_sent, route)
 
     def _route(self, part: Requests, num_before: int) -> tuple[Any, ...]:
         """Return where the requests of a part may go; those before it are there already."""
