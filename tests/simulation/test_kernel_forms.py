@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from batchline.cli.version import COMPILED, simulator_form
-from batchline.simulation import Fleet, Outcome, Policy, Requests, simulate
+from batchline.simulation import Fleet, Outcome, Policy, Requests, Sampling, simulate
 from batchline.simulation.kernel_run import simulate_in_kernel
 from batchline.simulation.stream import Served, simulate_stream
 from tests.conftest import WRITTEN
@@ -52,6 +52,25 @@ def assert_equal(one: Outcome, other: Outcome) -> None:
 def test_tests_run_the_kernel_as_it_is_written(fast: ModuleType) -> None:
     assert not WRITTEN.IS_COMPILED
     assert fast.IS_COMPILED
+
+
+def test_a_run_nearly_as_long_as_the_clock_ends_with_few_rows_of_its_timeline(
+    fast: ModuleType,
+) -> None:
+    slow = replace(FLEET, cost=cost_of(base_ps=2**57, token_ps=0))
+    asked = Requests(
+        arrival_ps=np.zeros(1, dtype=np.int64),
+        input_tokens=np.ones(1, dtype=np.int32),
+        output_tokens=np.full(1, 60, dtype=np.int32),
+    )
+    for sampling in (
+        Sampling(interval_ps=2**55, num_rows=4),
+        Sampling(interval_ps=2**62, num_rows=2),
+    ):
+        written = simulate(slow, asked, sampling=sampling)
+        with using(fast):
+            assert_equal(simulate(slow, asked, sampling=sampling), written)
+        assert written.makespan_ps > 2**62
 
 
 def test_the_compiled_kernel_is_that_of_this_source(fast: ModuleType) -> None:

@@ -971,8 +971,10 @@ class Replica:
                 for row in range(self.num_rows):
                     for column in range(3):
                         self.rows[3 * row + column] = self.rows[6 * row + column]
-                self.sample_ps *= 2
-            self.next_sample = self.num_rows * self.sample_ps
+                self.sample_ps = min(self.sample_ps, NEVER >> 1) * 2
+            self.next_sample = NEVER  # a row beyond the clock is never due
+            if self.num_rows <= NEVER // self.sample_ps:
+                self.next_sample = self.num_rows * self.sample_ps
 
 
 class Simulation:
