@@ -57,11 +57,11 @@ def test_tests_run_the_kernel_as_it_is_written(fast: ModuleType) -> None:
 def test_a_run_nearly_as_long_as_the_clock_ends_with_few_rows_of_its_timeline(
     fast: ModuleType,
 ) -> None:
-    slow = replace(FLEET, cost=cost_of(base_ps=2**57, token_ps=0))
+    slow = replace(FLEET, cost=cost_of(base_ps=2**56, token_ps=0))
     asked = Requests(
         arrival_ps=np.zeros(1, dtype=np.int64),
         input_tokens=np.ones(1, dtype=np.int32),
-        output_tokens=np.full(1, 60, dtype=np.int32),
+        output_tokens=np.full(1, 120, dtype=np.int32),
     )
     for sampling in (
         Sampling(interval_ps=2**55, num_rows=4),
