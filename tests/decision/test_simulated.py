@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from batchline.decision.load import Load, load_of
-from batchline.decision.quantiles import Speed
+from batchline.decision.quantiles import AS_PREDICTED, Speed
 from batchline.decision.stream import Stream
 from batchline.performance.step import PS_PER_S
 from batchline.simulation import Requests, simulate
 from batchline.workload import ClosedArrivals, Lengths, OpenArrivals, Target
 from batchline.workload.sampling import independent_pair, lognormal
 from tests.decision.conftest import lengths, tpot, traffic, ttft, workload
-from tests.decision.replicas import fleet, probe, replica
+from tests.decision.replicas import STEP, fleet, probe, replica
 
 INPUTS, OUTPUTS = independent_pair(lognormal(400, 1500), lognormal(120, 400))
 SPREAD = Lengths(
@@ -200,3 +200,17 @@ def test_a_stream_is_shared_by_all_platforms() -> None:
     found = probe(fleet(), asked)
     assert isinstance(found.stream, Stream)
     assert found.at_rate(3.0) == found.at_rate(3.0)
+
+
+def test_requests_of_a_token_are_served_by_the_step() -> None:
+    found = probe(ROOMY, load(of=lengths(1, 1)))
+    steps_per_s = PS_PER_S / (STEP + 64 * 30_000_000)
+    assert found.saturation_req_per_s() == pytest.approx(64 * steps_per_s, rel=0.1)
+
+
+def test_users_of_short_answers_and_long_pauses_find_a_place() -> None:
+    users = ClosedArrivals(num_users=5_000, think_time_s=600.0)
+    found = replica(load(of=lengths(10, 1), arrivals=users), ROOMY)
+    assert found.met(5_000).req_per_s == pytest.approx(5_000 / 600, rel=0.01)
+    most = found.largest((), 1e9, AS_PREDICTED)
+    assert math.isfinite(found.met(most).ttft_s)

@@ -100,7 +100,7 @@ def test_the_measured_requests_are_the_stream_once_around(num_ahead: int) -> Non
     for asked in (
         found.open(1.0, num_ahead),
         found.queued(num_ahead),
-        users.closed(400, 2.0, num_ahead),
+        users.closed(400, 2.0, num_ahead, 1.0),
     ):
         measured = asked.requests.input_tokens[asked.measured]
         assert np.array_equal(np.sort(measured), np.sort(found.input_tokens))
@@ -119,7 +119,7 @@ def test_requests_in_service_are_met_in_the_middle_and_the_long_ones_more_often(
 def test_users_pause_as_long_as_stated_on_average() -> None:
     users = ClosedArrivals(num_users=8, think_time_s=3.0)
     found = stream_of(load_of(workload(traffic(arrivals=users))))
-    asked = found.closed(8, 3.0, 2)
+    asked = found.closed(8, 3.0, 2, 1.0)
     assert asked.requests.num_clients == 8
     assert asked.requests.delay_ps is not None
     pauses = asked.requests.delay_ps[asked.measured] / PS_PER_S
@@ -132,3 +132,13 @@ def test_alone_each_length_counts_as_often_as_it_occurs() -> None:
     assert asked.weights.sum() == pytest.approx(NUM_REQUESTS)
     mean = np.average(asked.requests.input_tokens, weights=asked.weights)
     assert mean == pytest.approx(MIXED.mean_input_tokens, rel=5e-3)
+
+
+def test_runs_of_months_have_fewer_requests() -> None:
+    slow = stream().open(1e-4, 3)
+    assert len(slow.measured) < NUM_REQUESTS
+    assert slow.requests.arrival_ps[-1] / PS_PER_S == pytest.approx(4e6, rel=0.2)
+    users = stream().closed(2, 1e9, 1, 20_000.0)
+    assert len(users.measured) < NUM_REQUESTS
+    assert users.requests.delay_ps is not None
+    assert users.requests.delay_ps.sum() / PS_PER_S < 2 * 4e6 * 1.2

@@ -124,6 +124,8 @@ class Replica:
 
     def largest(self, limits_s: Sequence[float], most: float, speed: Speed) -> float:
         """Return the largest load, `most` at most, under which every target is within its limit."""
+        if self.is_closed and self.places[-1].req_per_s:
+            most = min(most, self._load(len(self.places) - 1, speed))
         if not limits_s:
             return most
         low, high = 0, self._first_from(most, speed)
@@ -241,8 +243,9 @@ def replica_of(curve: ServingCurve, probe: Probe, load: Load) -> Replica:
     arrivals = load.arrivals
     is_closed = isinstance(arrivals, ClosedArrivals)
     pause_s = arrivals.think_time_s if isinstance(arrivals, ClosedArrivals) else 0.0
-    rate = 0.0 if is_closed and not pause_s else probe.saturation_req_per_s()
-    if not rate and not is_closed:
+    is_asked = bool(pause_s) or not is_closed
+    rate = probe.saturation_req_per_s() if is_asked else 0.0
+    if is_asked and not rate:
         raise InputError("not one of the requests fits into its KV cache")
     full = curve.num_concurrent_max + rate * pause_s
     by_users = is_closed and full <= MAX_USERS

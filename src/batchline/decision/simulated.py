@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from batchline.decision.felt import Felt
 from batchline.decision.load import ClassTarget, Load
 from batchline.decision.stream import SEED, Asked, Stream
+from batchline.errors import InputError
 from batchline.performance.serving import ServingCurve
 from batchline.performance.step import PS_PER_S
 from batchline.simulation import Fleet, Outcome, Requests, Sampling, simulate
+from batchline.simulation.requests import LAST_PS
 from batchline.workload.records import ClosedArrivals
 
 Floats = NDArray[np.float64]
@@ -23,11 +25,15 @@ NUM_TASKS: Final = 1024
 MAX_DRAWS: Final = 2**20
 """Tasks that are put together of simulated requests; fewer where they have very many steps."""
 
-UNSAMPLED: Final = Sampling(interval_ps=2**55, num_rows=4)
-"""No timeline is wanted: a row every ten hours."""
+UNSAMPLED: Final = Sampling(interval_ps=LAST_PS // 200 + 1)
+"""No timeline is wanted: a row every half day, so that the last falls due within the clock."""
 
 SETTLED_RATIO: Final = 0.25
 """The first part of a queue, in which the batch finds its size, does not count for saturation."""
+
+
+LEAST_STEPS: Final = 4
+"""Steps in which requests are admitted, for their rate to be told from these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,12 +72,16 @@ class SimulatedProbe:
     def saturation_req_per_s(self) -> float:
         """Return the rate at which waiting requests are admitted while others always wait."""
         asked = self.stream.queued(self.curve.num_concurrent_max)
-        starts = self._run(asked.requests).start_ps[asked.measured]
+        found = self._run(asked.requests)
+        starts = found.start_ps[asked.measured]
         admitted = np.sort(starts[starts >= 0])
-        first = int(SETTLED_RATIO * len(admitted))
-        if first == 0 or admitted[-1] == admitted[first]:
+        if not len(admitted):
             return 0.0
-        return (len(admitted) - 1 - first) * PS_PER_S / float(admitted[-1] - admitted[first])
+        first, last = admitted[int(SETTLED_RATIO * len(admitted))], admitted[-1]
+        between = admitted[(admitted >= first) & (admitted < last)]
+        if len(np.unique(between)) < LEAST_STEPS:  # so short that a few steps serve all of them
+            return int(found.is_served.sum()) * PS_PER_S / found.makespan_ps
+        return len(between) * PS_PER_S / float(last - first)
 
     def at_rate(self, req_per_s: float) -> Felt:
         """Return what requests meet that come at a rate."""
@@ -87,7 +97,8 @@ class SimulatedProbe:
             asked = self.stream.alone()
         else:
             ahead = self._num_waiting(num_users, pause_s)
-            asked = self.stream.closed(num_users, pause_s + self.request_s, ahead)
+            answer_s = float(self.curve.residence_s[ahead - 1]) * num_users / ahead
+            asked = self.stream.closed(num_users, pause_s + self.request_s, ahead, answer_s)
         return self._felt(asked, lambda e2e_s: num_users / (pause_s + e2e_s))
 
     def _num_waiting(self, num_users: int, pause_s: float) -> int:
@@ -100,7 +111,10 @@ class SimulatedProbe:
         return simulate(self.fleet, requests, sampling=UNSAMPLED)
 
     def _felt(self, asked: Asked, rate: Callable[[float], float]) -> Felt:
-        found = self._times(asked, self._run(asked.requests))
+        try:
+            found = self._times(asked, self._run(asked.requests))
+        except InputError:  # beyond the range of the clock
+            return self._endless()
         everyone = np.ones(len(found.e2e_s), dtype=np.bool_)
         e2e_s = found.mean(found.e2e_s, everyone)
         told = [self._told(found, target) for target in self.load.targets]
@@ -111,6 +125,17 @@ class SimulatedProbe:
             e2e_s=e2e_s,
             values_s=tuple(value_s for value_s, _ in told),
             ttft_shares_ratio=tuple(share for _, share in told),
+        )
+
+    def _endless(self) -> Felt:
+        num = len(self.load.targets)
+        return Felt(
+            req_per_s=0.0,
+            ttft_s=np.inf,
+            tpot_s=np.inf,
+            e2e_s=np.inf,
+            values_s=(np.inf,) * num,
+            ttft_shares_ratio=(1.0,) * num,
         )
 
     def _times(self, asked: Asked, found: Outcome) -> Times:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ from batchline.decision.replica import ROUNDING, SHARES, Met, Replica
 from batchline.workload.records import ClosedArrivals, Operations
 
 Floats = NDArray[np.float64]
+
+IDLE_REQ_PER_S: Final = 1e-12
+"""A load of nothing is taken as this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +99,7 @@ def _asked(load: Load) -> tuple[float, ...]:
 def _on_each(asked: float, num_replicas: int, replica: Replica) -> float:
     """Return what reaches the fullest of some replicas: users are whole."""
     each = asked / num_replicas
-    return max(1.0, float(math.ceil(each))) if replica.is_closed else each
+    return max(1.0, float(math.ceil(each))) if replica.is_closed else max(IDLE_REQ_PER_S, each)
 
 
 def largest_load(

@@ -46,6 +46,11 @@ MAX_CV_RATIO: Final = 5.0
 MIN_CV_RATIO: Final = 0.05
 """Burstier gaps are taken as the first, steadier ones as the second."""
 
+MAX_SPAN_S: Final = 4e6
+"""Runs are kept to about 46 days, since the clock of the simulation has 106."""
+
+LEAST_REQUESTS: Final = 16
+
 GOLDEN: Final = (math.sqrt(5) - 1) / 2
 
 
@@ -78,27 +83,38 @@ class Stream:
         return len(self.input_tokens)
 
     def open(self, rate_req_per_s: float, num_ahead: int) -> Asked:
-        """Return requests that come at a rate whatever happens."""
-        later = np.cumsum(self._around(self.gap_units, len(self) + num_ahead))
+        """Return requests that come at a rate whatever happens, fewer where they take too long."""
+        fitting = int(MAX_SPAN_S * rate_req_per_s) - num_ahead
+        num = min(len(self), max(LEAST_REQUESTS, fitting))
+        later = np.cumsum(self._around(self.gap_units, num + num_ahead))
         sent = np.rint(later * (PS_PER_S / UNITS / rate_req_per_s)).astype(np.int64)
-        return self._asked(num_ahead, num_ahead, np.concatenate([_zeros(num_ahead), sent]))
+        sent = np.concatenate([_zeros(num_ahead), sent])
+        return self._asked(num_ahead, num_ahead + np.arange(num), sent)
 
-    def closed(self, num_users: int, pause_s: float, num_ahead: int) -> Asked:
+    def closed(self, num_users: int, pause_s: float, num_ahead: int, answer_s: float) -> Asked:
         """Return requests of users who pause for `pause_s` on average between two of them.
 
-        `num_ahead` of the users wait for an answer at first, the others are in their pause.
+        `num_ahead` of the users wait for an answer at first, the others are in their pause. Where
+        an answer takes so long, about `answer_s`, that the run would too, there are fewer requests;
+        pauses of days are cut, since such users do not meet.
         """
-        num = 2 * num_users + len(self)
+        fitting = int(MAX_SPAN_S * num_users / answer_s) - 2 * num_users
+        num_measured = min(len(self), max(LEAST_REQUESTS, fitting))
+        num = 2 * num_users + num_measured
+        pause_s = min(pause_s, MAX_SPAN_S * num_users / num)
+        measured = num_users + np.arange(num_measured)
         pauses = np.rint(self._around(self.pause_units, num) * (pause_s * PS_PER_S / UNITS)).astype(
             np.int64
         )
         sent = np.zeros(num, dtype=np.int64)
         sent[num_ahead:num_users] = np.sort(pauses[num_ahead:num_users])
-        return self._asked(num_ahead, num_users, sent, pauses, num_users)
+        return self._asked(num_ahead, measured, sent, pauses, num_users)
 
     def queued(self, num_ahead: int) -> Asked:
         """Return requests that all wait from the beginning, behind those ahead."""
-        return self._asked(num_ahead, num_ahead, _zeros(num_ahead + len(self)))
+        return self._asked(
+            num_ahead, num_ahead + np.arange(len(self)), _zeros(num_ahead + len(self))
+        )
 
     def alone(self) -> Asked:
         """Return requests one after the other, each sent when the one before has ended."""
@@ -130,15 +146,15 @@ class Stream:
     def _asked(
         self,
         num_ahead: int,
-        first: int,
+        measured: Ints,
         sent_ps: Ints,
         pauses_ps: Ints | None = None,
         num_clients: int = 0,
     ) -> Asked:
         """Return `num_ahead` requests in service, then the stream from its beginning.
 
-        Those from number `first` on are measured, as many as the stream has; they are the stream
-        once around, so each length is among them as often as in the sample.
+        Where as many are measured as the stream has, they are the stream once around, and each
+        length is among them as often as in the sample.
         """
         ahead = self._in_service(num_ahead)
         num_later = len(sent_ps) - num_ahead
@@ -158,9 +174,9 @@ class Stream:
                 delay_ps=pauses_ps,
                 num_clients=num_clients,
             ),
-            measured=first + np.arange(len(self)),
-            class_id=self._around(np.roll(self.class_id, num_ahead - first), len(self)),
-            weights=np.ones(len(self)),
+            measured=measured,
+            class_id=self.class_id[(measured - num_ahead) % len(self)],
+            weights=np.ones(len(measured)),
         )
 
     def _in_service(self, num: int) -> tuple[Ints, Ints, Ints]:
