@@ -1,7 +1,6 @@
 """`decide`, `why` and `compare`: what they print, with which exit code, and what they refuse."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 
 from batchline.catalog import Catalog
 from batchline.catalog.files.bounds import BOUNDS
-from batchline.cli import decide as command
 from batchline.cli.main import EXIT_DONE, EXIT_INPUT, run
 from tests.conftest import SOURCES
 from tests.test_docs import key_paths
@@ -391,36 +389,3 @@ def test_the_json_example_has_the_keys_that_are_printed(
     printed = json.loads(capsys.readouterr().out)
     assert code == printed["exit_code"]
     assert key_paths(example) == key_paths(printed)
-
-
-def test_a_spinner_is_only_shown_on_a_terminal_and_after_a_second(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    written: list[str] = []
-
-    class Terminal:
-        encoding = "utf-8"
-
-        def isatty(self) -> bool:
-            return True
-
-        def write(self, text: str) -> int:
-            written.append(text)
-            return len(text)
-
-        def flush(self) -> None:
-            """Do nothing: it is written at once."""
-
-    with command.spinner("quiet"):
-        pass
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    monkeypatch.setenv("TERM", "xterm-256color")
-    with command.spinner("quick"):
-        pass
-    assert not any("quick" in text for text in written)
-    monkeypatch.setattr(command, "SPINNER_AFTER_S", 0.0)
-    with command.spinner("deciding"):
-        for _ in range(2_000_000):
-            if any("deciding" in text for text in written):
-                break
-    assert any("deciding" in text for text in written)

@@ -338,3 +338,55 @@ def test_a_log_beyond_the_clock_is_said(tmp_path: Path, capsys: pytest.CaptureFi
     path = log(tmp_path, (0.0, 100, 10), (1e8, 100, 10))
     assert run(["simulate", "--trace", path, "--model", "llama-3.1-8b", "--chip", "l4"]) == 2
     assert "beyond the clock" in capsys.readouterr().err
+
+
+def test_a_stream_shows_what_a_run_in_one_piece_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["simulate", workload(tmp_path, TWO), "--chip", "h100-sxm", "--num-requests", "4000"]
+    plain, streamed = found(asked, capsys), found([*asked, "--stream"], capsys)
+    assert streamed["platform"] == plain["platform"]
+    for one, other in zip(plain["classes"], streamed["classes"], strict=True):
+        assert other["num_requests"] == one["num_requests"]
+        for name in ("wait", "ttft", "tpot", "e2e"):
+            assert other[name]["mean_s"] == pytest.approx(one[name]["mean_s"])
+            assert other[name]["p95_s"] == pytest.approx(one[name]["p95_s"], rel=0.02, abs=1e-6)
+    assert streamed["usage"]["num_steps"] == plain["usage"]["num_steps"]
+    assert streamed["cost"]["usd_per_request"] == plain["cost"]["usd_per_request"]
+    assert any("part by part" in note for note in streamed["notes"])
+
+
+def test_a_log_can_be_streamed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = log(tmp_path, *((0.01 * i, 100 + i % 7, 10) for i in range(20_000)))
+    asked = ["simulate", "--trace", path, "--model", "llama-3.1-8b", "--chip", "h100-sxm"]
+    plain, streamed = found(asked, capsys), found([*asked, "--stream"], capsys)
+    assert streamed["total"]["num_requests"] == plain["total"]["num_requests"] == 20_000
+    assert streamed["usage"]["num_steps"] == plain["usage"]["num_steps"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--requests", "out.csv"], "--requests and --stream: found both"),
+        (["--deployment", "groq/gpt-oss-120b"], "a token service, expected chips"),
+    ],
+)
+def test_what_cannot_be_streamed_is_one_line(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = [] if "--deployment" in arguments else GPUS
+    assert run(["simulate", CHAT, *where, *arguments, "--stream"]) == EXIT_INPUT
+    complaint = capsys.readouterr().err
+    assert words in complaint
+    assert len(complaint.splitlines()) == 1
+
+
+def test_users_cannot_be_streamed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["simulate", workload(tmp_path, USERS), "--chip", "h100-sxm", "--stream"]
+    assert run(asked) == EXIT_INPUT
+    assert "chat: users wait for answers" in capsys.readouterr().err
+
+
+def test_a_stream_that_does_not_fit_is_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["simulate", CHAT, "--chip", "l4", "--tp", "1", "--stream"]
+    assert "it cannot" in text(asked, capsys, 1)

@@ -66,7 +66,7 @@ def test_a_run_in_parts_is_the_run_in_one_piece(
     for name in FIELDS:
         assert (joined[name][own] == getattr(expected, name)[order]).all(), name
     for name in ("num_preempted", "gap_counts", "batch_ps", "batch_steps", "num_steps"):
-        value = np.asarray(counts[name])
+        value = np.asarray(getattr(counts, name))
         right = np.asarray(getattr(expected, name))
         assert (value[: right.size] == right).all() if value.ndim else value == right, name
     assert np.concatenate([f.class_id for f in found])[own].tolist() == [int(i) % 3 for i in order]

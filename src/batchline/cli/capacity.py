@@ -116,8 +116,8 @@ def capacity_command(
 
 
 def _searched(typed: "Typed") -> "CapacityReport":
-    from batchline.cli.decide import spinner
     from batchline.cli.platforms import asked_of, platform_of
+    from batchline.cli.progress import spinner
     from batchline.cli.simulating import setting_of
     from batchline.report.capacity import CapacityReport
     from batchline.simulation.capacity import (

@@ -1,10 +1,7 @@
 """`batchline decide`, `why` and `compare`: where to serve a workload, and why there."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -16,8 +13,7 @@ from batchline.cli.options import (
     write_json,
     write_text,
 )
-
-SPINNER_AFTER_S: Final = 1.0
+from batchline.cli.progress import spinner
 
 WorkloadFile = Annotated[
     Path, typer.Argument(metavar="WORKLOAD.yaml", help="A file such as `batchline init` writes.")
@@ -133,25 +129,3 @@ def compare_command(
         decision = ask(workload, choices).decision
     pair = find_entry(decision, first), find_entry(decision, second)
     write_text(render_compare(decision, *pair), out)
-
-
-@contextmanager
-def spinner(text: str) -> Iterator[None]:
-    """Show that work goes on, once it has taken a second, where stderr is a terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield
-        return
-    import threading
-
-    from rich.console import Console
-
-    status = Console(stderr=True).status(text)
-    timer = threading.Timer(SPINNER_AFTER_S, status.start)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-        status.stop()

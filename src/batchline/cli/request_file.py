@@ -34,8 +34,10 @@ FROM (SELECT class, input_tokens, cached_tokens, output_tokens,
 """
 
 
-def check_request_file(path: Path) -> None:
+def check_request_file(path: Path, *, is_streamed: bool = False) -> None:
     """Refuse a name that tells no format, before anything is simulated."""
+    if is_streamed:
+        raise InputError("--requests and --stream: found both, but a stream keeps no request")
     if path.suffix.casefold() not in FORMATS:
         raise InputError(f"--requests: found {str(path)!r}, expected a name in .parquet or .csv")
     if not path.parent.is_dir():

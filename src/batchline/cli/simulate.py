@@ -1,7 +1,7 @@
 """`batchline simulate`: what users feel on one deployment, request by request."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -33,10 +33,6 @@ from batchline.cli.serving_options import (
     WorkloadOrLog,
 )
 from batchline.cli.validate import CalibrationFile
-
-if TYPE_CHECKING:
-    from batchline.cli.simulating import Typed
-    from batchline.report.simulation import Simulation
 
 
 def simulate_command(
@@ -80,6 +76,9 @@ def simulate_command(
         Path | None,
         typer.Option("--requests", metavar="FILE", help="Every request to a .parquet or .csv."),
     ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Any number of requests in little memory.")
+    ] = False,
     calibration: CalibrationFile = None,
     as_of: AsOf = None,
     catalog: Folders = None,
@@ -91,11 +90,12 @@ def simulate_command(
     Exits with 1 where the model does not fit or no request is served.
     """
     from batchline.cli.request_file import check_request_file
+    from batchline.cli.running import simulated
     from batchline.cli.simulating import Typed
     from batchline.report.simulation import render_simulation, simulation_json
 
     if requests_file is not None:
-        check_request_file(requests_file)
+        check_request_file(requests_file, is_streamed=stream)
     typed = Typed(
         workload=workload,
         deployment=deployment,
@@ -128,41 +128,9 @@ def simulate_command(
         catalog=catalog,
         as_of=as_of,
     )
-    simulation = _simulated(typed, requests_file)
+    simulation = simulated(typed, requests_file, is_streamed=stream)
     if as_json:
         write_json(simulation_json(simulation), out)
     else:
         write_text(render_simulation(simulation, plot=plot), out)
     raise typer.Exit(0 if simulation.is_served else 1)
-
-
-def _simulated(typed: "Typed", requests_file: Path | None) -> "Simulation":
-    from batchline.cli.decide import spinner
-    from batchline.cli.platforms import asked_of, cost_of, platform_of
-    from batchline.cli.request_file import write_requests
-    from batchline.cli.simulating import notes_of, setting_of, shape_of
-    from batchline.report.simulation import Simulation
-    from batchline.simulation.figures import figures_of
-    from batchline.simulation.platform import Platform, served
-
-    with spinner(f"simulating {typed.workload or typed.trace}"):
-        setting = setting_of(typed)
-        requests = setting.traffic.requests()
-        platform = platform_of(setting, requests)
-        if not isinstance(platform, Platform):
-            asked = asked_of(setting, None)
-            return Simulation(asked=asked, shape=shape_of(setting), refusal=str(platform))
-        outcome = served(platform, requests, typed.routing, typed.seed)
-        figures = figures_of(platform, requests, outcome, setting.targets)
-        cost, price_note = cost_of(setting, platform, figures)
-        if requests_file is not None:
-            write_requests(requests_file, platform, requests, outcome)
-    return Simulation(
-        asked=asked_of(setting, platform),
-        shape=shape_of(setting),
-        platform=platform,
-        figures=figures,
-        cost=cost,
-        price_note=price_note,
-        notes=tuple(notes_of(setting)),
-    )

@@ -19,7 +19,7 @@ from batchline.report.decision_words import short
 from batchline.simulation.arrivals import DAY_S, steady
 from batchline.simulation.draws import MAX_REQUESTS
 from batchline.simulation.routing import MAX_REPLICAS, routing_names
-from batchline.simulation.scaling import Traffic
+from batchline.simulation.scaling import LONGEST_S, Traffic
 from batchline.workload import Trace, Workload, lengths_of, read_trace, read_workload
 from batchline.workload.records import ClosedArrivals, Target, TrafficClass
 
@@ -257,11 +257,16 @@ def notes_of(setting: Setting) -> Iterator[str]:
     if traffic.trace is not None:
         yield from traffic.trace.warnings
         return
-    span_s = traffic.extent().duration_s
+    span_s = traffic.extent().period_s
     if traffic.has_hours and not math.isclose(span_s, DAY_S):
         yield (
             f"the rates of a day follow each other in {short(span_s)} s, so a busy hour piles up "
             "less; --duration 86400 takes all of it"
+        )
+    if traffic.is_cut:
+        yield (
+            f"so many requests take longer than the {LONGEST_S / DAY_S:g} days that are simulated: "
+            "fewer are"
         )
     users = [c.arrivals for c in traffic.classes if isinstance(c.arrivals, ClosedArrivals)]
     if any(arrivals.busy_ratio < 1 for arrivals in users):

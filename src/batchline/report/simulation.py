@@ -333,8 +333,8 @@ def _usage(u: Usage, platform: Platform) -> Iterator[tuple[str, str]]:
     if u.kv_mean_ratio is not None and u.kv_max_ratio is not None and capacity:
         yield (
             "KV cache",
-            f"{_part(u.kv_mean_ratio)} held on average, {_part(u.kv_max_ratio)} at most, of "
-            f"{capacity:,} tokens",
+            f"{_part(u.kv_mean_ratio)} held on average, {_part(u.kv_max_ratio)} at most "
+            f"(sampled), of {capacity:,} tokens",
         )
     if platform.num_replicas:
         yield "preemptions", f"{u.num_preempted:,}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -25,7 +25,7 @@ from batchline.metrics import (
     percentile,
     percentile_error,
 )
-from batchline.simulation.outcome import Outcome
+from batchline.simulation.outcome import Counted, Outcome
 from batchline.simulation.platform import Platform
 from batchline.simulation.requests import Requests
 from batchline.simulation.usage import Usage, usage_of
@@ -138,16 +138,24 @@ def figures_of(
         _class(_Part.of(platform, requests, outcome, ids == num), name, targets.get(name, ()))
         for num, name in enumerate(names)
     )
-    everything = np.ones(len(requests), dtype=np.bool_)
-    whole = _Part.of(platform, requests, outcome, everything)
+    if len(classes) == 1:
+        total = as_total(classes[0])
+    else:
+        everything = np.ones(len(requests), dtype=np.bool_)
+        total = _class(_Part.of(platform, requests, outcome, everything), "all", ())
     return Figures(
         classes=classes,
-        total=_class(whole, "all", ()),
-        itl=None if platform.tpot_unknown else _itl(outcome),
-        goodput=_together(classes),
+        total=total,
+        itl=None if platform.tpot_unknown else itl_of(outcome),
+        goodput=together(classes),
         usage=usage_of(platform, requests, outcome),
         refusal=outcome.refusal,
     )
+
+
+def as_total(figures: ClassFigures) -> ClassFigures:
+    """Return the figures of all requests, whose targets and goodput are those of their classes."""
+    return replace(figures, name="all", targets=(), goodput=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -259,7 +267,8 @@ def spread_of(times_s: Seconds | None) -> TimeSpread | None:
     )
 
 
-def _itl(outcome: Outcome) -> TimeSpread | None:
+def itl_of(outcome: Counted) -> TimeSpread | None:
+    """Return the times between tokens, of all requests; None without any."""
     sketch = Sketch.from_counts(outcome.gap_counts)
     if not sketch.num_values:
         return None
@@ -303,30 +312,37 @@ def _goodput(part: _Part, targets: Sequence[Target]) -> Goodput | None:
     """Return the share and rate of requests that keep all limits; None without any."""
     if not targets or any(part.times_s(target.metric) is None for target in targets):
         return None
-    limit_s = {t.metric: max(u.limit_s for u in targets if u.metric == t.metric) for t in targets}
-    kept = keeps(
-        part.timings,
-        Limits(
-            ttft_s=limit_s.get("ttft", math.inf),
-            tpot_s=limit_s.get("tpot", math.inf),
-            e2e_s=limit_s.get("e2e", math.inf),
-        ),
-    )
-    if "task" in limit_s:
+    kept = keeps(part.timings, limits_of(targets))
+    if any(target.metric == "task" for target in targets):
         times_s, session = part.tasks()
-        in_time = np.append(times_s <= limit_s["task"], False)
+        in_time = np.append(times_s <= loosest_s(targets, "task"), False)
         kept &= in_time[session]
-    return _share(int(kept.sum()), int(part.which.sum()), part.makespan_s)
+    return share(int(kept.sum()), int(part.which.sum()), part.makespan_s)
 
 
-def _share(num_kept: int, num_sent: int, seconds: float) -> Goodput:
+def limits_of(targets: Sequence[Target]) -> Limits:
+    """Return what a request must keep to count for goodput, its task aside."""
+    return Limits(
+        ttft_s=loosest_s(targets, "ttft"),
+        tpot_s=loosest_s(targets, "tpot"),
+        e2e_s=loosest_s(targets, "e2e"),
+    )
+
+
+def loosest_s(targets: Sequence[Target], metric: Metric) -> float:
+    """Return the loosest limit on one time, infinite where there is none."""
+    return max((t.limit_s for t in targets if t.metric == metric), default=math.inf)
+
+
+def share(num_kept: int, num_sent: int, seconds: float) -> Goodput:
+    """Return goodput: of all that were sent, so many kept their limits."""
     return Goodput(
         kept_ratio=num_kept / num_sent if num_sent else math.nan,
         kept_req_per_s=num_kept / seconds if seconds else math.nan,
     )
 
 
-def _together(classes: Sequence[ClassFigures]) -> Goodput | None:
+def together(classes: Sequence[ClassFigures]) -> Goodput | None:
     """Return the goodput of all classes that have targets; None where that of one is unknown."""
     asked = [c for c in classes if c.targets]
     known = [(c.goodput, c.num_requests) for c in asked if c.goodput]

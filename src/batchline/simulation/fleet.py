@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,24 +44,51 @@ class Fleet:
 
     def blocks_of(self, requests: Requests) -> NDArray[np.int64]:
         """Return the KV blocks that each request holds at its end."""
+        return self.blocks_for(requests.input_tokens.astype(np.int64) + requests.output_tokens)
+
+    def blocks_for(self, num_tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the KV blocks of a sequence that ends with so many tokens."""
         slack = ceil(self.tokens_per_pass) - 1
-        tokens = requests.input_tokens.astype(np.int64) + requests.output_tokens + (slack - 1)
         size = self.policy.block_tokens
-        return -(-tokens // size) + self.policy.num_blocks_per_sequence
+        return -(-(num_tokens + (slack - 1)) // size) + self.policy.num_blocks_per_sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One request of many, by its number and its tokens."""
+
+    number: int
+    input_tokens: int
+    output_tokens: int
+
+    @classmethod
+    def of(cls, requests: Requests, which: NDArray[np.bool_], num_before: int = 0) -> Self:
+        """Return the first of those that are meant; there are so many before all of them."""
+        at = int(np.argmax(which))
+        return cls(num_before + at, int(requests.input_tokens[at]), int(requests.output_tokens[at]))
 
 
 def refused(fleet: Fleet, requests: Requests) -> tuple[NDArray[np.bool_], str]:
     """Return which requests can never be served, and why the first of them cannot."""
-    need = fleet.blocks_of(requests)
-    found = need > fleet.policy.num_blocks
-    if not found.any():
-        return found, ""
-    first = int(np.argmax(found))
-    tokens = int(requests.input_tokens[first]) + int(requests.output_tokens[first])
-    return found, (
-        f"{int(found.sum())} requests need more memory than a replica has; request {first} of "
-        f"{tokens} tokens needs {need[first]} KV blocks of {fleet.policy.block_tokens}, "
-        f"there are {fleet.policy.num_blocks}"
+    gone = needs_too_much(fleet, requests)
+    if not gone.any():
+        return gone, ""
+    return gone, memory_words(fleet, int(gone.sum()), Example.of(requests, gone))
+
+
+def needs_too_much(fleet: Fleet, requests: Requests) -> NDArray[np.bool_]:
+    """Return which requests need more memory than a replica has."""
+    gone: NDArray[np.bool_] = fleet.blocks_of(requests) > fleet.policy.num_blocks
+    return gone
+
+
+def memory_words(fleet: Fleet, num_gone: int, first: Example) -> str:
+    """Return why requests are refused for their memory, and the first of them."""
+    tokens = first.input_tokens + first.output_tokens
+    return (
+        f"{num_gone} requests need more memory than a replica has; request {first.number} of "
+        f"{tokens} tokens needs {fleet.blocks_for(np.array([tokens]))[0]} KV blocks of "
+        f"{fleet.policy.block_tokens}, there are {fleet.policy.num_blocks}"
     )
 
 

@@ -219,7 +219,6 @@ def counted(replicas: list[kernel.Replica]) -> dict[str, Any]:
         rows.append((int(replica.sample_ps), used))
     return {
         "num_preempted": sum(replica.num_preempted for replica in replicas),
-        "refusal": "",
         "gap_counts": np.sum([as_array(replica.gaps) for replica in replicas], axis=0),
         "batch_ps": np.sum([as_array(replica.batch_ps) for replica in replicas], axis=0),
         "batch_steps": np.sum([as_array(replica.batch_steps) for replica in replicas], axis=0),

@@ -7,6 +7,7 @@ every user has questions of their own, which changes nothing but their order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchline.errors import InputError
+from batchline.simulation.arrivals import DAY_S
 from batchline.simulation.requests import Counts, Requests, Times
 from batchline.simulation.sessions import Task, closed_sessions, open_sessions_within
 from batchline.simulation.traffic import (
@@ -35,12 +37,17 @@ BATCH_PRIORITY = 1
 class Extent:
     """How much is simulated: open traffic for a time, users for so many questions or tasks each.
 
-    All shares of time of an open class together take `duration_s`: a day whose hours are shorter
-    where it is less than a day, with the rates of each.
+    All shares of time of an open class together take `period_s`: a day, shorter where `duration_s`
+    is no whole number of days, so that it has a whole number of periods, with the rates of each.
     """
 
     duration_s: float
     num_per_user: int = 20
+
+    @property
+    def period_s(self) -> float:
+        """The time in which the rates of a day follow each other."""
+        return self.duration_s / max(1, math.ceil(self.duration_s / DAY_S))
 
 
 def requests_of(traffic: TrafficClass, extent: Extent, seed: int, num_class: int = 0) -> Requests:
@@ -58,6 +65,11 @@ def requests_of(traffic: TrafficClass, extent: Extent, seed: int, num_class: int
     else:
         found = _open(traffic, arrivals, extent, seed, num_class)
     return replace(found, class_names=(traffic.name,))
+
+
+def open_source(traffic: TrafficClass, arrivals: OpenArrivals, extent: Extent) -> Open:
+    """Return what a class sends of itself."""
+    return Open(arrivals=arrivals, lengths=traffic.lengths, period_s=extent.period_s)
 
 
 def mixed(classes: Sequence[TrafficClass], extent: Extent, seed: int) -> Requests:
@@ -217,8 +229,7 @@ def _task(traffic: TrafficClass) -> Task:
 def _open(
     traffic: TrafficClass, arrivals: OpenArrivals, extent: Extent, seed: int, num_class: int
 ) -> Requests:
-    duration_s = extent.duration_s
-    source = Open(arrivals=arrivals, lengths=traffic.lengths, period_s=duration_s)
+    source, duration_s = open_source(traffic, arrivals, extent), extent.duration_s
     if traffic.num_steps == 1:
         return open_requests_within(source, duration_s, seed, num_class)
     return open_sessions_within(source, _task(traffic), duration_s, seed, num_class)

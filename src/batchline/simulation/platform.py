@@ -15,7 +15,7 @@ from batchline.catalog.records import Model
 from batchline.performance import Band, Deployment
 from batchline.performance.step import PS_PER_S
 from batchline.provenance import Basis, Sourced
-from batchline.simulation.fleet import Fleet, without
+from batchline.simulation.fleet import Example, Fleet, without
 from batchline.simulation.outcome import Outcome
 from batchline.simulation.requests import Requests
 from batchline.simulation.routing import DEFAULT_ROUTING
@@ -103,7 +103,7 @@ def served(
         return nothing_served(len(requests), why)
     asked = without(requests, gone) if why else requests
     outside_ps = round(platform.request_s * PS_PER_S)
-    asked = _later(_computed(asked, platform.prompt_ratio), outside_ps)
+    asked = _later(computed(asked, platform.prompt_ratio), outside_ps)
     if isinstance(platform.server, Fleet):
         found = simulate(platform.server, asked, routing=routing, seed=seed)
     else:
@@ -114,23 +114,34 @@ def served(
 
 def too_long(platform: Platform, requests: Requests) -> tuple[NDArray[np.bool_], str]:
     """Return which requests are longer than the platform's context, and the first with figures."""
-    limit = platform.max_context_tokens
-    if limit is None:
-        return np.zeros(len(requests), dtype=np.bool_), ""
-    whole = requests.input_tokens.astype(np.int64) + requests.output_tokens
-    gone = whole > limit.value
+    gone = exceeds_context(platform, requests)
     if not gone.any():
         return gone, ""
-    first = int(np.argmax(gone))
-    return gone, (
-        f"{int(gone.sum()):,} of {len(requests):,} requests are longer than a context of "
-        f"{limit.value:,} tokens; "
-        f"request {first} has {requests.input_tokens[first]:,} in and "
-        f"{requests.output_tokens[first]:,} out"
+    counts = (int(gone.sum()), len(requests))
+    return gone, context_words(platform, counts, Example.of(requests, gone))
+
+
+def exceeds_context(platform: Platform, requests: Requests) -> NDArray[np.bool_]:
+    """Return which requests are longer than the platform's context."""
+    limit = platform.max_context_tokens
+    if limit is None:
+        return np.zeros(len(requests), dtype=np.bool_)
+    whole = requests.input_tokens.astype(np.int64) + requests.output_tokens
+    gone: NDArray[np.bool_] = whole > limit.value
+    return gone
+
+
+def context_words(platform: Platform, counts: tuple[int, int], first: Example) -> str:
+    """Return why requests are refused for their length, so many of so many, and the first."""
+    assert platform.max_context_tokens
+    return (
+        f"{counts[0]:,} of {counts[1]:,} requests are longer than a context of "
+        f"{platform.max_context_tokens.value:,} tokens; request {first.number} has "
+        f"{first.input_tokens:,} in and {first.output_tokens:,} out"
     )
 
 
-def _computed(requests: Requests, prompt_ratio: float) -> Requests:
+def computed(requests: Requests, prompt_ratio: float) -> Requests:
     """Return requests of whose uncached prompts a part is computed, one token at least."""
     if prompt_ratio >= 1:
         return requests

@@ -98,6 +98,11 @@ class Policy:
             raise InputError(f"reserved_output_ratio is {found}, expected 0 to 1")
 
     @property
+    def is_literal(self) -> bool:
+        """Whether the literal scheduler alone follows it."""
+        return self.is_by_priority or self.caches_prefixes or self.is_async
+
+    @property
     def reserved_share(self) -> Fraction:
         """`reserved_output_ratio` as a fraction, so that shares of tokens are exact."""
         return Fraction(self.reserved_output_ratio).limit_denominator(1000)

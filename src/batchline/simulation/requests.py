@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from typing import Final
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,13 @@ class Requests:
     def last_sent_ps(self) -> int:
         """When the last request is sent of those that wait for no other."""
         return int(self._sent()[-1])
+
+    def part(self, low: int, high: int) -> Requests:
+        """Return those from one number to before another, of which none waits for one outside."""
+        columns: dict[str, Any] = {name: values[low:high] for name, values in self._arrays()}
+        if self.prefix_hashes is not None:
+            columns["prefix_hashes"] = self.prefix_hashes[low:high]
+        return replace(self, **columns)
 
     def __post_init__(self) -> None:
         for complaint in self._complaints():

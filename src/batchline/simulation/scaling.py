@@ -7,6 +7,7 @@ gaps in units of their mean, so that two rates differ by nothing but the rate.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,8 +15,10 @@ import numpy as np
 
 from batchline.errors import InputError
 from batchline.simulation.arrivals import DAY_S
+from batchline.simulation.draws import BLOCK
 from batchline.simulation.fleet import without
 from batchline.simulation.mixing import Extent, mixed
+from batchline.simulation.parts import mixed_parts
 from batchline.simulation.requests import Requests
 from batchline.simulation.traffic import from_trace
 from batchline.units import PS_PER_S
@@ -102,6 +105,39 @@ class Traffic:
         if self.trace is not None:
             return self._of_log(self.trace)
         return mixed(self.classes, self.extent(), self.seed)
+
+    def parts(self) -> Iterator[Requests]:
+        """Return the same requests in order of time, part by part: any number of them.
+
+        Raises:
+            InputError: requests that wait for others, or as `requests`.
+        """
+        if self.trace is None:
+            return mixed_parts(self.classes, self.extent(), self.seed)
+        whole = self._of_log(self.trace)
+        return (whole.part(low, low + BLOCK) for low in range(0, len(whole), BLOCK))
+
+    def some(self) -> Traffic:
+        """Return no more of the traffic than is simulated where nothing is said; a log whole."""
+        extent_s = self.extent().duration_s
+        if self.trace is not None or extent_s * self.level <= NUM_REQUESTS:
+            return self
+        return replace(self, num_requests=NUM_REQUESTS, duration_s=None)
+
+    @property
+    def end_s(self) -> float:
+        """When the last request may come that comes of itself."""
+        if self.trace is None:
+            return self.extent().duration_s
+        last_s = float(self.trace.arrival_s[: self.num_requests][-1])
+        return last_s if self.duration_s is None else min(last_s, self.duration_s)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether fewer requests are simulated than asked for, as they take too long."""
+        if self.trace is not None or self.is_closed or self.num_requests is None:
+            return False
+        return self._duration_s() > LONGEST_S
 
     def extent(self) -> Extent:
         """Return the time in which open traffic comes, and the questions of each user."""

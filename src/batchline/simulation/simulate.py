@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from batchline.simulation.fleet import NUM_BUCKETS, Fleet, refused, without
+from batchline.simulation.fleet import Fleet, refused, without
 from batchline.simulation.kernel_run import simulate_in_kernel
-from batchline.simulation.outcome import Outcome
+from batchline.simulation.outcome import Outcome, nothing_counted
 from batchline.simulation.reference import simulate_literally
 from batchline.simulation.requests import Requests
 from batchline.simulation.routing import DEFAULT_ROUTING, route_of
@@ -42,9 +42,7 @@ def simulate(
         return nothing_served(len(requests), why)
     asked = without(requests, gone) if why else requests
     route = route_of(routing, asked, fleet.num_replicas, seed)
-    policy = fleet.policy
-    is_literal = policy.is_by_priority or policy.caches_prefixes or policy.is_async
-    run = simulate_literally if is_literal else simulate_in_kernel
+    run = simulate_literally if fleet.policy.is_literal else simulate_in_kernel
     found = run(fleet, asked, route, sampling or sampling_until(asked.last_sent_ps))
     return with_refused(found, gone, why) if why else found
 
@@ -71,19 +69,12 @@ def _spread(values: NDArray[Value], gone: NDArray[np.bool_]) -> NDArray[Value]:
 def nothing_served(num: int, why: str) -> Outcome:
     """Return the outcome of requests that are all refused."""
     never = np.full(num, -1, dtype=np.int64)
-    none = np.zeros(1, dtype=np.int64)
     return Outcome(
         arrival_ps=never,
         start_ps=never,
         first_ps=never,
         finish_ps=never,
         replica=never.astype(np.int16),
-        num_preempted=0,
         refusal=why,
-        gap_counts=np.zeros(NUM_BUCKETS, dtype=np.int64),
-        batch_ps=none,
-        batch_steps=none,
-        samples=np.zeros((0, 4), dtype=np.int64),
-        num_steps=0,
-        num_events=0,
+        **asdict(nothing_counted()),
     )

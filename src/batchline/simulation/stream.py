@@ -28,6 +28,7 @@ from batchline.simulation.kernel_run import (
     replicas_of,
     route_numbers,
 )
+from batchline.simulation.outcome import Counted
 from batchline.simulation.requests import MAX_TOKENS, Requests
 from batchline.simulation.routing import DEFAULT_ROUTING, route_of
 from batchline.simulation.samples import Sampling
@@ -60,15 +61,18 @@ def simulate_stream(
     routing: str = DEFAULT_ROUTING,
     seed: int = 0,
     sampling: Sampling | None = None,
-) -> dict[str, Any]:
+) -> Counted:
     """Serve open arrivals that come in parts; `visit` is given those that ended, part by part.
 
-    Returns what `Outcome` counts over the whole run (`batch_ps`, `gap_counts`, `samples`, ...).
+    Returns what is counted over the whole run.
 
     Raises:
         InputError: requests that wait for others, requests that a replica can never hold, a queue
-            that grows without end, or a run beyond the range of the clock.
+            that grows without end, a policy of the literal scheduler alone, or a run beyond the
+            range of the clock.
     """
+    if fleet.policy.is_literal:
+        raise InputError("a policy that the kernel does not have, expected another in a stream")
     run: _Stream | None = None
     for part in parts:
         if run is None:
@@ -78,7 +82,7 @@ def simulate_stream(
     if run is None:
         raise InputError("no requests, expected at least one part")
     visit(run.end())
-    return counted(run.replicas)
+    return Counted(**counted(run.replicas))
 
 
 class _Stream:

@@ -10,7 +10,8 @@ and their mix in `mixing`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,20 +116,34 @@ def chunks(
     Raises:
         InputError: as `open_requests`; without an end, when the clock has come to its own.
     """
-    generator_of, sample = generators(seed, num_class), Sample.of(source.lengths)
     if num_requests is not None:
         check_num(num_requests, "requests")
-    left = num_requests
-    for block, times in enumerate(arrival_blocks(source.arrivals, source.period_s, generator_of)):
-        part = times if left is None else times[:left]
-        if len(part):
-            rows = drawn_rows(generator_of, block, len(part), len(sample))
-            yield _requests(part, [values[rows] for values in sample.columns])
-        if left is not None:
-            left -= len(part)
-            if not left:
-                return
-    raise _clock_ended(source)
+    generator_of = generators(seed, num_class)
+    yield from _with_lengths(source, _first_times(source, num_requests, generator_of), generator_of)
+
+
+def chunks_within(
+    source: Open, duration_s: float, seed: int, num_class: int = 0
+) -> Iterator[Requests]:
+    """Yield the requests of a stream that come before a time, `BLOCK` at once.
+
+    Together they are what `open_requests_within` returns; nothing where none comes.
+
+    Raises:
+        InputError: arrivals or lengths that cannot be, or go beyond the clock.
+    """
+    generator_of = generators(seed, num_class)
+    return _with_lengths(source, _times_within(source, duration_s, generator_of), generator_of)
+
+
+def _with_lengths(
+    source: Open, blocks: Iterable[Times], generator_of: Generators
+) -> Iterator[Requests]:
+    sample = Sample.of(source.lengths)
+    for block, times in enumerate(blocks):
+        if len(times):
+            rows = drawn_rows(generator_of, block, len(times), len(sample))
+            yield _requests(times, [values[rows] for values in sample.columns])
 
 
 def closed_requests(source: Closed, num_requests: int, seed: int, num_class: int = 0) -> Requests:
@@ -153,28 +168,40 @@ def open_times(source: Open, num: int, generator_of: Generators) -> Times:
     check_num(num, "requests")
     times = np.empty(num, dtype=np.int64)
     filled = 0
-    for block in arrival_blocks(source.arrivals, source.period_s, generator_of):
-        part = block[: num - filled]
+    for part in _first_times(source, num, generator_of):
         times[filled : filled + len(part)] = part
         filled += len(part)
-        if filled == num:
-            return times
+    return times
+
+
+def _first_times(source: Open, num: int | None, generator_of: Generators) -> Iterator[Times]:
+    """Yield when the first so many come, or all, block by block."""
+    left = math.inf if num is None else num
+    for block in arrival_blocks(source.arrivals, source.period_s, generator_of):
+        yield block if len(block) <= left else block[: int(left)]
+        left -= len(block)
+        if left <= 0:
+            return
     raise _clock_ended(source)
 
 
 def open_times_within(source: Open, duration_s: float, generator_of: Generators) -> Times:
     """Return when those of a stream come that come before a time."""
-    end_ps = whole_ps(duration_s, "a run of")
-    parts = []
-    for block in arrival_blocks(source.arrivals, source.period_s, generator_of):
-        parts.append(block[: np.searchsorted(block, end_ps)])
-        if len(parts[-1]) < len(block):
-            break
-    times = np.concatenate(parts)
+    times = np.concatenate(list(_times_within(source, duration_s, generator_of)))
     if not len(times):
         rate = source.arrivals.mean_req_per_s
         raise NothingComesError(f"nothing comes within {duration_s:g} s at {rate:g} req/s")
     return times
+
+
+def _times_within(source: Open, duration_s: float, generator_of: Generators) -> Iterator[Times]:
+    """Yield when those come that come before a time, block by block."""
+    end_ps = whole_ps(duration_s, "a run of")
+    for block in arrival_blocks(source.arrivals, source.period_s, generator_of):
+        num = int(np.searchsorted(block, end_ps))
+        yield block[:num]
+        if num < len(block):
+            return
 
 
 def first_times(source: Closed, num: int) -> Times:
