@@ -28,10 +28,22 @@ Counts = NDArray[np.int64]
 
 MAX_BATCHES: Final = 20
 MIN_BATCHES: Final = 5
-"""Batches for the error of a percentile: more are no use, with fewer the error is not known."""
+"""Batches for the error of a percentile: more are no use, with fewer it is not known."""
 
 MIN_BEYOND: Final = 10
 """Values of a batch on the far side of a percentile, at least."""
+
+MIN_OUTSIDE: Final = 5
+"""Values beyond either end of what a percentile may be, at least."""
+
+MAX_CORRELATION: Final = 0.2
+"""Batches whose neighbors have a larger one are alike, chance aside."""
+
+STUDENT_T: Final = (
+    *(2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201),
+    *(2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093),
+)
+"""The 97.5th percentile of Student's t with 4 to 19 degrees of freedom, as any table has it."""
 
 EXACT_BITS: Final = 8
 """Values below 2^8 have a bucket each; above, 2^7 buckets halve every power of two."""
@@ -145,24 +157,62 @@ def percentile(values: NDArray[np.generic], ratio: float) -> float:
 
 
 def percentile_error(values: NDArray[np.generic], ratio: float) -> float:
-    """Return the standard error of a percentile of values in the order in which they came.
-
-        sqrt(sum over batches of (percentile of the batch - percentile of all)^2 / (b (b - 1)))
+    """Return how far a percentile of values in the order in which they came may be off, 95 % sure.
 
     Values that come one after the other are alike, so they are no independent sample; the parts of
-    a run are, once they are long (sectioning: Asmussen and Glynn, Stochastic Simulation, 2007,
-    III.5). Not a number with fewer than `MIN_BATCHES` batches of `MIN_BEYOND` values beyond the
-    percentile: so many are needed to tell, 5,000 for the 99th.
+    a run are, once they are long. How the share below the percentile differs from part to part
+    tells how far that share may be off (`share_error`), and the percentiles of both ends how far
+    the percentile is (batching of indicators: Asmussen and Glynn, Stochastic Simulation, 2007,
+    III.5 and IV.3). The farther end is returned.
+
+    Not a number where that cannot be told: fewer than `MIN_BATCHES` parts of `MIN_BEYOND` values
+    beyond the percentile (5,000 values for the 99th), parts that are still alike, or an end that
+    fewer than `MIN_OUTSIDE` values are beyond.
     """
     overall = percentile(values, ratio)
     known = _known(values)
-    num_beyond = len(known) * min(ratio, 1 - ratio)
-    num = min(MAX_BATCHES, int(num_beyond / MIN_BEYOND + 1e-9))
+    num = num_batches(len(known), ratio)
     if num < MIN_BATCHES:
         return math.nan
     size = len(known) // num
-    parts = np.quantile(known[: num * size].reshape(num, size), ratio, axis=1)
-    return math.sqrt(float(((parts - overall) ** 2).sum()) / (num * (num - 1)))
+    shares = (known[: num * size].reshape(num, size) <= overall).mean(axis=1)
+    ends = sure_ends(len(known), ratio, share_error(shares))
+    return max(abs(percentile(known, end) - overall) for end in ends) if ends else math.nan
+
+
+def num_batches(num_values: int, ratio: float) -> int:
+    """Return into how many parts values are cut to tell the error of a percentile."""
+    return min(MAX_BATCHES, int(num_values * min(ratio, 1 - ratio) / MIN_BEYOND + 1e-9))
+
+
+def share_error(shares: NDArray[np.float64]) -> float:
+    """Return how far the mean of the shares of successive equal parts may be off, 95 % sure.
+
+    Parts that follow each other are put together two and two while they are alike, that is while
+    the correlation of neighbors is above `MAX_CORRELATION`; then
+
+        t(b - 1) sqrt(sum of (share - mean)^2 / (b (b - 1)))     with Student's t
+
+    Not a number where fewer than `MIN_BATCHES` are left and those are alike.
+
+    >>> round(share_error(np.array([0.9, 0.7, 0.8, 0.9, 0.7, 0.8])), 3)
+    0.094
+    """
+    while len(shares) >= MIN_BATCHES:
+        num, away = len(shares), shares - shares.mean()
+        squares = float(away @ away)
+        if float(away[1:] @ away[:-1]) <= MAX_CORRELATION * squares:
+            return STUDENT_T[num - MIN_BATCHES] * math.sqrt(squares / (num * (num - 1)))
+        pairs = shares[: num // 2 * 2].reshape(-1, 2)
+        shares = pairs.mean(axis=1)
+    return math.nan
+
+
+def sure_ends(num_values: int, ratio: float, error_ratio: float) -> tuple[float, float] | None:
+    """Return between which percentiles of so many values a percentile is, None where unknown."""
+    ends = ratio - error_ratio, ratio + error_ratio
+    least = MIN_OUTSIDE / num_values
+    return ends if least < ends[0] and ends[1] < 1 - least else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +340,12 @@ class Sketch:
             return math.nan
         rank = max(1, math.ceil(ratio * int(reached[-1]) - 1e-9))
         return float(middles()[np.searchsorted(reached, rank)])
+
+    def share_at_most(self, time_ps: float) -> float:
+        """Return the share of times in the bucket of one and below; of none, not a number."""
+        (bucket,) = bucket_of(np.array([time_ps], dtype=np.int64))
+        num = self.num_values
+        return int(self.counts[: bucket + 1].sum()) / num if num else math.nan
 
 
 def _exact_sum(values: Picoseconds, weights: Integers | None) -> int:

@@ -213,7 +213,7 @@ def test_sections_tell_how_far_a_percentile_is_off() -> None:
     for ratio in (0.5, 0.95, 0.99):
         error = percentile_error(values, ratio)
         assert sections.error_ps(ratio) == pytest.approx(error, rel=0.5)
-        assert error < 0.02 * percentile(values, ratio)
+        assert error < 0.05 * percentile(values, ratio)
     few = Sections()
     few.add(values[:1_000])
     assert math.isfinite(few.error_ps(0.5))

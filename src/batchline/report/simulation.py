@@ -202,7 +202,7 @@ def _times(figures: Figures, platform: Platform) -> Iterator[RenderableType]:
             _add_times(table, (part.name, "ITL"), figures.itl)
     yield table
     yield Text(
-        "±: two standard errors, too narrow when busy; ±?: too short to tell. TTFT counts the wait",
+        "±: 95 % sure, as far as this run shows; ±?: too short to tell. TTFT counts the wait",
         "dim",
     )
     if words := bands_words(platform):

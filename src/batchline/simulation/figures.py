@@ -35,9 +35,6 @@ from batchline.workload.records import Metric, Target
 RATIOS: Final = (0.5, 0.9, 0.95, 0.99)
 """The percentiles that are told."""
 
-SURE_ERRORS: Final = 2.0
-"""Standard errors either way that hold a percentile in 95 % of runs."""
-
 BUCKET_RATIO: Final = 0.004
 """Times between tokens are known by buckets as wide as this; what chance adds is not known."""
 
@@ -263,7 +260,7 @@ def spread_of(times_s: Seconds | None) -> TimeSpread | None:
         num_values=len(known),
         mean_s=float(known.mean()),
         percentiles_s=tuple(percentile(known, ratio) for ratio in RATIOS),
-        errors_s=tuple(SURE_ERRORS * percentile_error(known, ratio) for ratio in RATIOS),
+        errors_s=tuple(percentile_error(known, ratio) for ratio in RATIOS),
     )
 
 
@@ -295,7 +292,7 @@ def _target(part: _Part, name: str, target: Target) -> TargetFigure:
         traffic_class=name,
         target=target,
         value_s=_percentile(late, ratio),
-        error_s=SURE_ERRORS * percentile_error(known, ratio) if len(known) else math.nan,
+        error_s=percentile_error(known, ratio) if len(known) else math.nan,
         kept_ratio=float((late <= target.limit_s).mean()),
         is_at_most=part.ttft_is_at_most and target.metric != "tpot",
     )

@@ -12,14 +12,21 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from batchline.metrics import MAX_BATCHES, MIN_BATCHES, MIN_BEYOND, Sketch
+from batchline.metrics import (
+    MAX_BATCHES,
+    MIN_BATCHES,
+    Sketch,
+    num_batches,
+    share_error,
+    sure_ends,
+)
 
 MAX_SECTIONS: Final = 2 * MAX_BATCHES
 FIRST_SIZE: Final = 64
 """Times in a section, to begin with."""
 
-BUCKET_RATIO: Final = 1 / 512
-"""A percentile is the middle of a bucket of a 128th: one standard error, as it may be anywhere."""
+BUCKET_RATIO: Final = 1 / 256
+"""A percentile is the middle of a bucket that is a 128th wide at most."""
 
 
 class Sections:
@@ -56,21 +63,28 @@ class Sections:
         return joined([*self._full, self._open], len(self._full) + 1)[0]
 
     def error_ps(self, ratio: float) -> float:
-        """Return the standard error of a percentile, as `metrics.percentile_error` of all times.
+        """Return how far a percentile may be off, 95 % sure, as `metrics.percentile_error`.
 
-        The width of a bucket is part of it. Not a number where there are too few times to tell.
+        The width of a bucket is part of it.
         """
-        beyond = self._size * min(ratio, 1 - ratio)
-        each = max(1, math.ceil(MIN_BEYOND / beyond - 1e-9) if beyond else len(self._full) + 1)
-        each = max(each, math.ceil(len(self._full) / MAX_BATCHES))
-        batches = joined(self._full, each)
-        num = len(batches)
-        if num < MIN_BATCHES:
+        batches = self._batches(ratio)
+        if not batches:
             return math.nan
-        overall = self.whole().percentile_ps(ratio)
-        parts = np.array([batch.percentile_ps(ratio) for batch in batches])
-        by_chance = math.sqrt(float(((parts - overall) ** 2).sum()) / (num * (num - 1)))
+        whole = self.whole()
+        overall = whole.percentile_ps(ratio)
+        shares = np.array([batch.share_at_most(overall) for batch in batches])
+        ends = sure_ends(whole.num_values, ratio, share_error(shares))
+        if not ends:
+            return math.nan
+        by_chance = max(abs(whole.percentile_ps(end) - overall) for end in ends)
         return math.hypot(by_chance, BUCKET_RATIO * overall)
+
+    def _batches(self, ratio: float) -> list[Sketch]:
+        """Return parts long enough to tell the error of a percentile, none where there are few."""
+        num = num_batches(self._size * len(self._full), ratio)
+        if num < MIN_BATCHES:
+            return []
+        return joined(self._full, math.ceil(len(self._full) / num))
 
 
 def joined(sketches: list[Sketch], num_each: int) -> list[Sketch]:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from batchline.metrics import Timings, keeps
 from batchline.simulation.figures import (
     RATIOS,
-    SURE_ERRORS,
     ClassFigures,
     TargetFigure,
     TimeSpread,
@@ -135,7 +134,7 @@ class ClassSums:
             traffic_class=self.name,
             target=target,
             value_s=_value_s(times, num, target, kept_ratio),
-            error_s=SURE_ERRORS * times.error_ps(target.percentile_ratio) / PS_PER_S,
+            error_s=times.error_ps(target.percentile_ratio) / PS_PER_S,
             kept_ratio=kept_ratio,
         )
 
@@ -161,7 +160,7 @@ def _spread(times: Sections) -> TimeSpread | None:
         num_values=whole.num_values,
         mean_s=whole.mean_ps / PS_PER_S,
         percentiles_s=tuple(whole.percentile_ps(ratio) / PS_PER_S for ratio in RATIOS),
-        errors_s=tuple(SURE_ERRORS * times.error_ps(ratio) / PS_PER_S for ratio in RATIOS),
+        errors_s=tuple(times.error_ps(ratio) / PS_PER_S for ratio in RATIOS),
     )
 
 
