@@ -6,6 +6,7 @@ import pytest
 from batchline.decision.load import load_of
 from batchline.decision.stream import (
     MAX_REQUESTS,
+    MOST_MEASURED,
     NUM_REQUESTS,
     UNITS,
     Stream,
@@ -103,7 +104,27 @@ def test_the_measured_requests_are_the_stream_once_around(num_ahead: int) -> Non
         users.closed(400, 2.0, num_ahead, 1.0),
     ):
         measured = asked.requests.input_tokens[asked.measured]
-        assert np.array_equal(np.sort(measured), np.sort(found.input_tokens))
+        assert np.array_equal(np.sort(measured), np.sort(found.input_tokens[: len(found)]))
+
+
+@pytest.mark.parametrize(("share", "num"), [(0.7, 1), (0.8, 2), (0.9, 8), (0.96, 16)])
+def test_near_saturation_more_rounds_are_measured(share: float, num: int) -> None:
+    found = stream()
+    asked = found.open(1.0, 30, share)
+    assert len(asked.measured) == num * len(found)
+    measured = asked.requests.input_tokens[asked.measured]
+    _, counts = np.unique(measured, return_counts=True)
+    _, once = np.unique(found.input_tokens[: len(found)], return_counts=True)
+    assert np.array_equal(counts, num * once)
+    first, last = asked.requests.arrival_ps[asked.measured][[0, -1]] / PS_PER_S
+    assert last - first == pytest.approx(len(asked.measured), rel=0.02)
+
+
+def test_rounds_differ_from_each_other_and_are_not_beyond_a_limit() -> None:
+    found = stream()
+    rounds = found.input_tokens.reshape(-1, len(found))
+    assert not np.array_equal(rounds[0], rounds[1])
+    assert len(stream(1.0, None, ttft(1.0, 0.9999)).open(1.0, 0, 0.99).measured) <= MOST_MEASURED
 
 
 def test_requests_in_service_are_met_in_the_middle_and_the_long_ones_more_often() -> None:

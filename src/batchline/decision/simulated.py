@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -68,9 +68,15 @@ class SimulatedProbe:
     stream: Stream
     load: Load
     request_s: float
+    _saturation_req_per_s: list[float] = field(default_factory=list, init=False)
 
     def saturation_req_per_s(self) -> float:
         """Return the rate at which waiting requests are admitted while others always wait."""
+        if not self._saturation_req_per_s:
+            self._saturation_req_per_s.append(self._saturated())
+        return self._saturation_req_per_s[0]
+
+    def _saturated(self) -> float:
         asked = self.stream.queued(self.curve.num_concurrent_max)
         found = self._run(asked.requests)
         starts = found.start_ps[asked.measured]
@@ -87,7 +93,9 @@ class SimulatedProbe:
         """Return what requests meet that come at a rate."""
         passed = np.arange(1, self.curve.num_concurrent_max + 1) / self.curve.residence_s
         ahead = min(int(np.searchsorted(passed, req_per_s)) + 1, len(passed))
-        return self._felt(self.stream.open(req_per_s, ahead), lambda _: req_per_s)
+        full = self.saturation_req_per_s()
+        asked = self.stream.open(req_per_s, ahead, req_per_s / full if full else 0.0)
+        return self._felt(asked, lambda _: req_per_s)
 
     def with_users(self, num_users: int) -> Felt:
         """Return what requests of users meet who wait for answers; of one user, without pause."""

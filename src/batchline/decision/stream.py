@@ -25,13 +25,20 @@ Ints = NDArray[np.int64]
 
 SEED: Final = 4
 """Of 40 seeds the one whose percentiles come nearest to those of 100,000 requests, over 38 replicas
-of three examples at five loads: 5 % off on average (`benchmarks/seeds.py`)."""
+of three examples at six loads (`benchmarks/seeds.py`)."""
 
 NUM_REQUESTS: Final = 768
-"""Requests that are measured at least. At 0.65 of saturation their 95th percentiles are typically
-3 % off those of 100,000 requests, at 0.9 about 10 % (docs/methods/decision.md)."""
+"""Requests of a round at least. At 0.65 of saturation the 95th percentiles of one are typically 3 %
+off those of 100,000 requests (docs/methods/decision.md)."""
 
 MAX_REQUESTS: Final = 8 * NUM_REQUESTS
+
+ROUNDS: Final = ((0.75, 2), (0.85, 8), (0.93, 16))
+"""From such a share of saturation on, a run has so many rounds of requests: short runs see too few
+of the long queues (docs/methods/decision.md)."""
+
+MOST_MEASURED: Final = 16 * NUM_REQUESTS
+"""More are not measured, however near saturation is."""
 
 NUM_BEYOND: Final = 20
 """Requests of a class that should lie beyond the percentile asked for."""
@@ -69,7 +76,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stream:
-    """Requests in order, with the gap before each and the pause a user makes, in `UNITS`."""
+    """Requests in order, with the gap before each and the pause a user makes, in `UNITS`.
+
+    They are rounds of `num_round` requests; every round has each length as often as the sample.
+    """
 
     input_tokens: Ints
     output_tokens: Ints
@@ -78,18 +88,24 @@ class Stream:
     class_names: tuple[str, ...]
     gap_units: Ints
     pause_units: Ints
+    num_round: int
 
     def __len__(self) -> int:
-        return len(self.input_tokens)
+        return self.num_round
 
-    def open(self, rate_req_per_s: float, num_ahead: int) -> Asked:
-        """Return requests that come at a rate whatever happens, fewer where they take too long."""
+    def open(self, rate_req_per_s: float, num_ahead: int, share_ratio: float = 0.0) -> Asked:
+        """Return requests that come at a rate whatever happens, fewer where they take too long.
+
+        `share_ratio` is the share of saturation: near it there are more rounds of them.
+        """
+        rounds = max((num for share, num in ROUNDS if share_ratio >= share), default=1)
+        size = min(rounds * self.num_round, len(self.gap_units))
         fitting = int(MAX_SPAN_S * rate_req_per_s) - num_ahead
-        num = min(len(self), max(LEAST_REQUESTS, fitting))
-        later = np.cumsum(self._around(self.gap_units, num + num_ahead))
+        num = min(size, max(LEAST_REQUESTS, fitting))
+        later = np.cumsum(_around(self.gap_units[:size], num + num_ahead))
         sent = np.rint(later * (PS_PER_S / UNITS / rate_req_per_s)).astype(np.int64)
         sent = np.concatenate([_zeros(num_ahead), sent])
-        return self._asked(num_ahead, num_ahead + np.arange(num), sent)
+        return self._asked(num_ahead, num_ahead + np.arange(num), sent, size=size)
 
     def closed(self, num_users: int, pause_s: float, num_ahead: int, answer_s: float) -> Asked:
         """Return requests of users who pause for `pause_s` on average between two of them.
@@ -103,9 +119,8 @@ class Stream:
         num = 2 * num_users + num_measured
         pause_s = min(pause_s, MAX_SPAN_S * num_users / num)
         measured = num_users + np.arange(num_measured)
-        pauses = np.rint(self._around(self.pause_units, num) * (pause_s * PS_PER_S / UNITS)).astype(
-            np.int64
-        )
+        own = _around(self.pause_units[: len(self)], num)
+        pauses = np.rint(own * (pause_s * PS_PER_S / UNITS)).astype(np.int64)
         sent = np.zeros(num, dtype=np.int64)
         sent[num_ahead:num_users] = np.sort(pauses[num_ahead:num_users])
         return self._asked(num_ahead, measured, sent, pauses, num_users)
@@ -136,7 +151,7 @@ class Stream:
         size = self.input_tokens + self.output_tokens
         rows, weights = [], []
         for number in range(len(self.class_names)):
-            own = np.flatnonzero(self.class_id == number)
+            own = np.flatnonzero(self.class_id[: len(self)] == number)
             own = own[np.argsort(size[own], kind="stable")]
             num = min(len(own), NUM_ALONE)
             rows.append(own[((np.arange(num) + 0.5) * len(own) / num).astype(int)])
@@ -150,15 +165,16 @@ class Stream:
         sent_ps: Ints,
         pauses_ps: Ints | None = None,
         num_clients: int = 0,
+        size: int = 0,
     ) -> Asked:
         """Return `num_ahead` requests in service, then the stream from its beginning.
 
-        Where as many are measured as the stream has, they are the stream once around, and each
-        length is among them as often as in the sample.
+        It begins anew after `size` of it, a round if 0. Where as many are measured, they are each
+        of those once, and each length is among them as often as in the sample.
         """
+        size = size or len(self)
         ahead = self._in_service(num_ahead)
-        num_later = len(sent_ps) - num_ahead
-        rows = np.arange(num_later) % len(self)
+        rows = np.arange(len(sent_ps) - num_ahead) % size
         columns = [
             np.concatenate([own, column[rows]]).astype(np.int32)
             for own, column in zip(
@@ -175,7 +191,7 @@ class Stream:
                 num_clients=num_clients,
             ),
             measured=measured,
-            class_id=self.class_id[(measured - num_ahead) % len(self)],
+            class_id=self.class_id[(measured - num_ahead) % size],
             weights=np.ones(len(measured)),
         )
 
@@ -184,48 +200,61 @@ class Stream:
 
         What they have answered counts as prompt, and all of it but a token as cached.
         """
-        until = np.cumsum(self.output_tokens)
+        until = np.cumsum(self.output_tokens[: len(self)])
         row = np.searchsorted(until, (np.arange(num) + 0.5) * (until[-1] / max(1, num)))
         part = ((np.arange(num) + 1) * GOLDEN) % 1
         answered = (part * self.output_tokens[row]).astype(np.int64)
         prompt = self.input_tokens[row] + answered
         return prompt, self.output_tokens[row] - answered, prompt - 1
 
-    def _around(self, column: Ints, num: int) -> Ints:
-        """Return the first `num` of a column that begins again at its end."""
-        found: Ints = column[np.arange(num) % len(column)]
-        return found
-
 
 def stream_of(load: Load, *, num_requests: int = 0, seed: int = SEED) -> Stream:
     """Return the requests of a load in an order drawn at random, the same one every time.
 
-    `num_requests` 0 is as many as its percentiles need.
+    `num_requests` 0 is as many in a round as its percentiles need.
     """
     generator = np.random.default_rng(seed)
     num = num_requests or _num_requests(load)
     counts = [max(1, round(num * part.share_ratio)) for part in load.parts]
     rows = [_rows(part, count) for part, count in zip(load.parts, counts, strict=True)]
     classes = np.repeat(np.arange(len(counts)), counts)
-    order = generator.permutation(len(classes))
+    arrivals = load.arrivals
+    stated = None if isinstance(arrivals, ClosedArrivals) else arrivals.interarrival_cv_ratio
+    cv_ratio = 1.0 if stated is None else stated
+    num_rounds = max(1, MOST_MEASURED // len(classes))
+    rounds = [_round(len(classes), cv_ratio, generator) for _ in range(num_rounds)]
+    order, exponential, gaps = map(np.concatenate, zip(*rounds, strict=True))
 
     def column(name: str) -> Ints:
         parts = zip(load.parts, rows, strict=True)
         values = np.concatenate([getattr(part.lengths, name)[at] for part, at in parts])
-        return values.astype(np.int64)[order]
+        whole: Ints = values.astype(np.int64)[order]
+        return whole
 
-    inputs, arrivals = np.maximum(1, column("input_tokens")), load.arrivals
-    stated = None if isinstance(arrivals, ClosedArrivals) else arrivals.interarrival_cv_ratio
-    exponential = _exponential(len(order), generator)
+    inputs = np.maximum(1, column("input_tokens"))
     return Stream(
         input_tokens=inputs,
         output_tokens=np.maximum(1, column("output_tokens")),
         cached_tokens=np.minimum(column("cached_tokens"), inputs - 1),
         class_id=classes[order],
         class_names=tuple(part.name for part in load.parts),
-        gap_units=_gaps(1.0 if stated is None else stated, exponential, generator),
+        gap_units=gaps,
         pause_units=exponential,
+        num_round=len(classes),
     )
+
+
+def _round(num: int, cv_ratio: float, generator: np.random.Generator) -> tuple[Ints, Ints, Ints]:
+    """Return an order of so many requests, exponential pauses, and gaps between them."""
+    order = generator.permutation(num)
+    exponential = _exponential(num, generator)
+    return order, exponential, _gaps(cv_ratio, exponential, generator)
+
+
+def _around(column: Ints, num: int) -> Ints:
+    """Return the first `num` of a column that begins again at its end."""
+    found: Ints = column[np.arange(num) % len(column)]
+    return found
 
 
 def _num_requests(load: Load) -> int:
