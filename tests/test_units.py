@@ -60,6 +60,7 @@ OTHERS: Final = frozenset(
         "Try.level",
         "CapacityReport.level",
         "CapacityReport.peak",
+        "Example.number",
         "Requests.prefix_hashes",
         "Sequence.prefix_hashes",
         "Sequence.request",

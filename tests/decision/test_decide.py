@@ -14,7 +14,7 @@ from batchline.performance import Deployment, physics_of
 from batchline.performance.step import PS_PER_S
 from batchline.provenance import Period
 from batchline.simulation import Requests, simulate
-from batchline.simulation.hosting import Hosting
+from batchline.simulation.platforms.hosting import Hosting
 from batchline.workload import (
     Baseline,
     Capacity,

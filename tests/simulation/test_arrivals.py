@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchline.errors import InputError
-from batchline.simulation.arrivals import DAY_S, Rates, arrival_blocks, steady
-from batchline.simulation.draws import BLOCK, UNITS_PER_MEAN, generators
 from batchline.simulation.requests import LAST_PS, Times
+from batchline.simulation.traffic.arrivals import DAY_S, Rates, arrival_blocks, steady
+from batchline.simulation.traffic.draws import BLOCK, UNITS_PER_MEAN, generators
 from batchline.workload.records import OpenArrivals
 from tests.simulation.samples import S
 

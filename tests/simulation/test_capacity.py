@@ -9,13 +9,13 @@ import pytest
 from batchline.performance import Band, Deployment, StepCost
 from batchline.provenance import Basis
 from batchline.simulation import Fleet, Policy, Requests
-from batchline.simulation.arrivals import steady
-from batchline.simulation.capacity import Question, at_band_ends, capacity_of, is_unlimited
-from batchline.simulation.figures import figures_of, spread_of
-from batchline.simulation.limits import RateLimits
-from batchline.simulation.platform import Platform, lengths_of, served
-from batchline.simulation.scaling import Traffic
-from batchline.simulation.service import Spread, TokenService
+from batchline.simulation.platforms.limits import RateLimits
+from batchline.simulation.platforms.platform import Platform, lengths_of, served
+from batchline.simulation.platforms.service import Spread, TokenService
+from batchline.simulation.results.capacity import Question, at_band_ends, capacity_of, is_unlimited
+from batchline.simulation.results.figures import figures_of, spread_of
+from batchline.simulation.traffic.arrivals import steady
+from batchline.simulation.traffic.scaling import Traffic
 from batchline.units import PS_PER_S
 from batchline.workload.records import ClosedArrivals, Lengths, Target, TrafficClass
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchline.errors import InputError
-from batchline.simulation.draws import (
+from batchline.simulation.traffic.draws import (
     BLOCK,
     UNITS_PER_MEAN,
     Sample,

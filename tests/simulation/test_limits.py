@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from batchline.catalog.records import TokenLimits
 from batchline.errors import InputError
-from batchline.simulation.limits import Gate, RateLimits
+from batchline.simulation.platforms.limits import Gate, RateLimits
 from batchline.simulation.requests import Requests
 from tests.simulation.samples import S, asked
 

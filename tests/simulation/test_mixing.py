@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchline.errors import InputError
-from batchline.simulation.arrivals import steady
-from batchline.simulation.mixing import (
+from batchline.simulation.requests import Requests
+from batchline.simulation.traffic.arrivals import steady
+from batchline.simulation.traffic.mixing import (
     BATCH_PRIORITY,
     Extent,
     as_chains,
@@ -15,9 +16,8 @@ from batchline.simulation.mixing import (
     mixed,
     requests_of,
 )
-from batchline.simulation.requests import Requests
-from batchline.simulation.sessions import Task, closed_sessions, open_sessions_within
-from batchline.simulation.traffic import (
+from batchline.simulation.traffic.sessions import Task, closed_sessions, open_sessions_within
+from batchline.simulation.traffic.sources import (
     Closed,
     NothingComesError,
     Open,

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchline.errors import InputError
-from batchline.simulation.arrivals import DAY_S, steady
-from batchline.simulation.draws import BLOCK
-from batchline.simulation.mixing import Extent, mixed
-from batchline.simulation.parts import mixed_parts
 from batchline.simulation.requests import Requests
-from batchline.simulation.scaling import Traffic
-from batchline.simulation.traffic import NothingComesError
+from batchline.simulation.traffic.arrivals import DAY_S, steady
+from batchline.simulation.traffic.draws import BLOCK
+from batchline.simulation.traffic.mixing import Extent, mixed
+from batchline.simulation.traffic.parts import mixed_parts
+from batchline.simulation.traffic.scaling import Traffic
+from batchline.simulation.traffic.sources import NothingComesError
 from batchline.workload.records import ClosedArrivals, OpenArrivals, TrafficClass
 from tests.simulation.samples import lengths
 from tests.simulation.test_mixing import AGENTS, CHAT, CODE, NIGHTLY, USERS

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from batchline.errors import InputError
 from batchline.metrics import Sketch, Timings, percentile
-from batchline.simulation.arrivals import steady
-from batchline.simulation.limits import RateLimits
 from batchline.simulation.outcome import Outcome
+from batchline.simulation.platforms.limits import RateLimits
+from batchline.simulation.platforms.service import NUM_SAMPLES, Spread, TokenService, serve
 from batchline.simulation.requests import LAST_PS, Requests
-from batchline.simulation.service import NUM_SAMPLES, Spread, TokenService, serve
-from batchline.simulation.sessions import Task, open_sessions
-from batchline.simulation.traffic import Closed, Open, closed_requests, open_requests
+from batchline.simulation.traffic.arrivals import steady
+from batchline.simulation.traffic.sessions import Task, open_sessions
+from batchline.simulation.traffic.sources import Closed, Open, closed_requests, open_requests
 from tests.simulation.samples import S, asked, lengths
 
 QUICK = TokenService(ttft=Spread(median_s=0.0), tpot=Spread(median_s=0.0))

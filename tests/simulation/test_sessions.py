@@ -4,15 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchline.errors import InputError
-from batchline.simulation.arrivals import steady
 from batchline.simulation.requests import Requests
-from batchline.simulation.sessions import (
+from batchline.simulation.traffic.arrivals import steady
+from batchline.simulation.traffic.sessions import (
     Task,
     closed_sessions,
     open_sessions,
     open_sessions_within,
 )
-from batchline.simulation.traffic import Closed, Open, open_requests
+from batchline.simulation.traffic.sources import Closed, Open, open_requests
 from batchline.workload.records import Lengths
 from tests.simulation.samples import S, lengths, rows_of
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchline.errors import InputError
-from batchline.simulation.arrivals import steady
-from batchline.simulation.draws import BLOCK
 from batchline.simulation.requests import LAST_PS, Requests
-from batchline.simulation.traffic import (
+from batchline.simulation.traffic.arrivals import steady
+from batchline.simulation.traffic.draws import BLOCK
+from batchline.simulation.traffic.sources import (
     Closed,
     NothingComesError,
     Open,

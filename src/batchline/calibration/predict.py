@@ -10,7 +10,7 @@ from batchline.calibration.case import Case, Unsupported
 from batchline.catalog.records import EngineConstants, Kernels
 from batchline.performance import Placement, step_cost
 from batchline.simulation import Policy, Times, TooLong, run_times
-from batchline.simulation.hosting import Hosting
+from batchline.simulation.platforms.hosting import Hosting
 
 SPARE_TOKENS: Final = 64
 """Room left beside one request where the model says that not even one fits, though it ran."""

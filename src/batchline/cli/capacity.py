@@ -120,13 +120,13 @@ def _searched(typed: "Typed") -> "CapacityReport":
     from batchline.cli.progress import spinner
     from batchline.cli.simulating import setting_of
     from batchline.report.capacity import CapacityReport
-    from batchline.simulation.capacity import (
+    from batchline.simulation.platforms.platform import Platform
+    from batchline.simulation.results.capacity import (
         Question,
         at_band_ends,
         capacity_of,
         is_unlimited,
     )
-    from batchline.simulation.platform import Platform
 
     with spinner(f"simulating {typed.workload or typed.trace} at one level after another"):
         setting = setting_of(typed)

@@ -33,12 +33,12 @@ from batchline.performance import (
 )
 from batchline.provenance import Sourced
 from batchline.report.run import Asked
-from batchline.simulation.figures import Figures
-from batchline.simulation.hosting import ASKED, Hosting, gpu_platform
-from batchline.simulation.platform import Platform, context_limit, lengths_of
+from batchline.simulation.platforms.hosting import ASKED, Hosting, gpu_platform
+from batchline.simulation.platforms.platform import Platform, context_limit, lengths_of
+from batchline.simulation.platforms.service_platform import service_platform
+from batchline.simulation.platforms.sram_platform import sram_platform
 from batchline.simulation.requests import Requests
-from batchline.simulation.service_platform import service_platform
-from batchline.simulation.sram_platform import sram_platform
+from batchline.simulation.results.figures import Figures
 from batchline.workload import Lengths
 
 TENSORS: Final = (1, 2, 4, 8)

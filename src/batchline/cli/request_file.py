@@ -11,7 +11,7 @@ import numpy as np
 
 from batchline.errors import InputError
 from batchline.simulation.outcome import Outcome
-from batchline.simulation.platform import Platform
+from batchline.simulation.platforms.platform import Platform
 from batchline.simulation.requests import Requests
 
 FORMATS: Final = {".parquet": "PARQUET", ".csv": "CSV"}

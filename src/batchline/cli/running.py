@@ -12,10 +12,10 @@ from batchline.cli.request_file import write_requests
 from batchline.cli.simulating import Setting, Typed, notes_of, setting_of, shape_of
 from batchline.performance import DoesNotFit, NotModeled
 from batchline.report.simulation import Simulation
-from batchline.simulation.figures import Figures, figures_of
-from batchline.simulation.long_run import figures_of_parts
-from batchline.simulation.platform import Platform, served
+from batchline.simulation.platforms.platform import Platform, served
 from batchline.simulation.requests import Requests
+from batchline.simulation.results.figures import Figures, figures_of
+from batchline.simulation.results.long_run import figures_of_parts
 from batchline.units import PS_PER_S
 
 STREAMED: Final = "simulated part by part: percentiles are known to 0.4 %"

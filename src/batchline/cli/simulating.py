@@ -16,10 +16,10 @@ from batchline.cli.options import day, open_catalog
 from batchline.decision.candidates import OWN, hardware
 from batchline.errors import InputError
 from batchline.report.decision_words import short
-from batchline.simulation.arrivals import DAY_S, steady
-from batchline.simulation.draws import MAX_REQUESTS
 from batchline.simulation.routing import MAX_REPLICAS, routing_names
-from batchline.simulation.scaling import LONGEST_S, Traffic
+from batchline.simulation.traffic.arrivals import DAY_S, steady
+from batchline.simulation.traffic.draws import MAX_REQUESTS
+from batchline.simulation.traffic.scaling import LONGEST_S, Traffic
 from batchline.workload import Trace, Workload, lengths_of, read_trace, read_workload
 from batchline.workload.records import ClosedArrivals, Target, TrafficClass
 

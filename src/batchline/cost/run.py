@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from batchline.catalog.records import TokenPrice
 from batchline.cost.served import Served, token_usd_per_request
-from batchline.simulation.figures import ClassFigures, Figures
+from batchline.simulation.results.figures import ClassFigures, Figures
 from batchline.units import SECONDS_PER_HOUR, TOKENS_PER_MTOK
 
 

@@ -25,7 +25,7 @@ from batchline.performance.memory import DoesNotFit
 from batchline.performance.service import service_curve
 from batchline.performance.serving import ServingCurve
 from batchline.provenance import Sourced
-from batchline.simulation.hosting import Hosting
+from batchline.simulation.platforms.hosting import Hosting
 from batchline.workload.records import Lengths
 
 Key = tuple[str, str, str, int]

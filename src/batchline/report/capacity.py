@@ -23,9 +23,9 @@ from batchline.report.run import (
     target_json,
     target_name,
 )
-from batchline.simulation.capacity import RESOLUTION_RATIO, Capacity, Try
-from batchline.simulation.figures import TargetFigure
-from batchline.simulation.platform import Platform
+from batchline.simulation.platforms.platform import Platform
+from batchline.simulation.results.capacity import RESOLUTION_RATIO, Capacity, Try
+from batchline.simulation.results.figures import TargetFigure
 
 SCHEMA_VERSION: Final = 1
 

@@ -12,8 +12,8 @@ from batchline.performance import Band
 from batchline.provenance import Basis
 from batchline.report.decision_words import METRIC_NAMES, duration, figure, percentile
 from batchline.report.layout import source_json
-from batchline.simulation.figures import RATIOS, TargetFigure, TimeSpread
-from batchline.simulation.platform import Platform
+from batchline.simulation.platforms.platform import Platform
+from batchline.simulation.results.figures import RATIOS, TargetFigure, TimeSpread
 
 EXACT_RATIO: Final = 5e-4
 """What is this near does not show in three digits."""

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from batchline.report.layout import heading
 from batchline.report.prediction import drawn
-from batchline.simulation.usage import Usage
+from batchline.simulation.results.usage import Usage
 
 NUM_POINTS: Final = 72
 NUM_BARS: Final = 12

@@ -29,9 +29,15 @@ from batchline.report.run import (
     target_json,
 )
 from batchline.report.run_plot import pictures
-from batchline.simulation.figures import RATIOS, ClassFigures, Figures, TargetFigure, TimeSpread
-from batchline.simulation.platform import Platform
-from batchline.simulation.usage import Growth, Usage
+from batchline.simulation.platforms.platform import Platform
+from batchline.simulation.results.figures import (
+    RATIOS,
+    ClassFigures,
+    Figures,
+    TargetFigure,
+    TimeSpread,
+)
+from batchline.simulation.results.usage import Growth, Usage
 
 SCHEMA_VERSION: Final = 1
 

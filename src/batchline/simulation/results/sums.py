@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchline.metrics import Timings, keeps
-from batchline.simulation.figures import (
+from batchline.simulation.platforms.platform import Platform
+from batchline.simulation.requests import Counts, Requests
+from batchline.simulation.results.figures import (
     RATIOS,
     ClassFigures,
     TargetFigure,
@@ -19,11 +21,9 @@ from batchline.simulation.figures import (
     limits_of,
     share,
 )
-from batchline.simulation.platform import Platform
-from batchline.simulation.requests import Counts, Requests
-from batchline.simulation.sections import Sections
+from batchline.simulation.results.sections import Sections
+from batchline.simulation.results.usage import Totals
 from batchline.simulation.stream import Served
-from batchline.simulation.usage import Totals
 from batchline.units import PS_PER_S
 from batchline.workload.records import Metric, Target
 
@@ -36,15 +36,15 @@ Which = NDArray[np.bool_] | slice
 class _Tokens:
     """Sums over requests."""
 
-    inputs: int = 0
-    cached: int = 0
-    outputs: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
 
     def add(self, inputs: Counts, outputs: Counts, cached: Counts | None = None) -> None:
         """Add the tokens of requests."""
-        self.inputs += int(inputs.sum(dtype=np.int64))
-        self.outputs += int(outputs.sum(dtype=np.int64))
-        self.cached += 0 if cached is None else int(cached.sum(dtype=np.int64))
+        self.input_tokens += int(inputs.sum(dtype=np.int64))
+        self.output_tokens += int(outputs.sum(dtype=np.int64))
+        self.cached_tokens += 0 if cached is None else int(cached.sum(dtype=np.int64))
 
 
 class ClassSums:
@@ -94,8 +94,8 @@ class ClassSums:
         """Return what was served in all."""
         return Totals(
             num_served=self.num_served,
-            input_tokens=self.served.inputs,
-            output_tokens=self.served.outputs,
+            input_tokens=self.served.input_tokens,
+            output_tokens=self.served.output_tokens,
             makespan_ps=makespan_ps,
             waited_ps=self.times["wait"].whole().sum_ps,
             lasted_ps=self.times["e2e"].whole().sum_ps,
@@ -112,9 +112,9 @@ class ClassSums:
             name=self.name,
             num_requests=self.num_sent,
             num_refused=self.num_sent - self.num_served,
-            mean_input_tokens=self.sent.inputs / self.num_sent,
-            mean_cached_tokens=self.sent.cached / self.num_sent,
-            mean_output_tokens=self.sent.outputs / self.num_sent,
+            mean_input_tokens=self.sent.input_tokens / self.num_sent,
+            mean_cached_tokens=self.sent.cached_tokens / self.num_sent,
+            mean_output_tokens=self.sent.output_tokens / self.num_sent,
             **spreads,
             task=None,
             targets=tuple(self._target(*pair, unknown) for pair in enumerate(self.targets)),

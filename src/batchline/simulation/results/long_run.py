@@ -15,15 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchline.errors import InputError
-from batchline.simulation.figures import Figures, as_total, itl_of, together
 from batchline.simulation.fleet import Example, Fleet, memory_words, needs_too_much, without
 from batchline.simulation.outcome import Counted, nothing_counted
-from batchline.simulation.platform import Platform, computed, context_words, exceeds_context
+from batchline.simulation.platforms.platform import (
+    Platform,
+    computed,
+    context_words,
+    exceeds_context,
+)
 from batchline.simulation.requests import LAST_PS, Requests
+from batchline.simulation.results.figures import Figures, as_total, itl_of, together
+from batchline.simulation.results.sums import ClassSums, Which
+from batchline.simulation.results.usage import Flow, usage
 from batchline.simulation.routing import DEFAULT_ROUTING
 from batchline.simulation.stream import Served, simulate_stream
-from batchline.simulation.sums import ClassSums, Which
-from batchline.simulation.usage import Flow, usage
 from batchline.units import PS_PER_S
 from batchline.workload.records import Target
 
@@ -125,17 +130,17 @@ class _Run:
 
     def _refusals(self, num_sent: int) -> Iterator[str]:
         if self.too_long.first:
-            counts = (self.too_long.num, num_sent)
+            counts = (self.too_long.num_gone, num_sent)
             yield context_words(self.platform, counts, self.too_long.first)
         if self.too_large.first:
-            yield memory_words(self.fleet, self.too_large.num, self.too_large.first)
+            yield memory_words(self.fleet, self.too_large.num_gone, self.too_large.first)
 
 
 @dataclass(slots=True)
 class _Gone:
     """Requests that are refused for one reason: how many of how many, and the first."""
 
-    num: int = 0
+    num_gone: int = 0
     num_seen: int = 0
     first: Example | None = None
 
@@ -144,7 +149,7 @@ class _Gone:
         if gone.any() and self.first is None:
             self.first = Example.of(requests, gone, self.num_seen)
         self.num_seen += len(requests)
-        self.num += int(gone.sum())
+        self.num_gone += int(gone.sum())
         if gone.all():
             return None
         return without(requests, gone) if gone.any() else requests

@@ -24,8 +24,8 @@ import numpy as np
 
 from batchline.catalog.records import TokenLimits
 from batchline.errors import InputError
-from batchline.simulation.draws import check_num, whole_ps
 from batchline.simulation.requests import Requests, Times
+from batchline.simulation.traffic.draws import check_num, whole_ps
 from batchline.units import PS_PER_S
 
 S_PER_MIN: Final = 60.0

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from batchline.simulation.fleet import Fleet
 from batchline.simulation.outcome import Counted, Outcome
-from batchline.simulation.platform import Platform
+from batchline.simulation.platforms.platform import Platform
 from batchline.simulation.policy import UNLIMITED_BLOCKS
 from batchline.simulation.requests import LAST_PS, Requests, Times
 from batchline.units import PS_PER_S

@@ -14,13 +14,13 @@ from typing import Final
 import numpy as np
 
 from batchline.errors import InputError
-from batchline.simulation.arrivals import DAY_S
-from batchline.simulation.draws import BLOCK
 from batchline.simulation.fleet import without
-from batchline.simulation.mixing import Extent, mixed
-from batchline.simulation.parts import mixed_parts
 from batchline.simulation.requests import Requests
-from batchline.simulation.traffic import from_trace
+from batchline.simulation.traffic.arrivals import DAY_S
+from batchline.simulation.traffic.draws import BLOCK
+from batchline.simulation.traffic.mixing import Extent, mixed
+from batchline.simulation.traffic.parts import mixed_parts
+from batchline.simulation.traffic.sources import from_trace
 from batchline.units import PS_PER_S
 from batchline.workload.records import ClosedArrivals, OpenArrivals, TrafficClass
 from batchline.workload.trace import Trace

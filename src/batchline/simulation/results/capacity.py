@@ -17,12 +17,12 @@ from typing import Final
 
 import numpy as np
 
-from batchline.simulation.figures import Figures, TargetFigure, figures_of
 from batchline.simulation.fleet import Fleet
-from batchline.simulation.limits import RateLimits
-from batchline.simulation.platform import Platform, served
+from batchline.simulation.platforms.limits import RateLimits
+from batchline.simulation.platforms.platform import Platform, served
+from batchline.simulation.results.figures import Figures, TargetFigure, figures_of
 from batchline.simulation.routing import DEFAULT_ROUTING
-from batchline.simulation.scaling import LONGEST_S, NUM_REQUESTS, Traffic
+from batchline.simulation.traffic.scaling import LONGEST_S, NUM_REQUESTS, Traffic
 from batchline.workload.records import Target
 
 RESOLUTION_RATIO: Final = 1.01

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from batchline.errors import InputError
-from batchline.simulation.arrivals import DAY_S, arrival_blocks
-from batchline.simulation.draws import (
+from batchline.simulation.requests import LAST_PS, Counts, Requests, Times
+from batchline.simulation.traffic.arrivals import DAY_S, arrival_blocks
+from batchline.simulation.traffic.draws import (
     BEYOND_THE_CLOCK,
     BLOCK,
     Generators,
@@ -31,7 +32,6 @@ from batchline.simulation.draws import (
     pauses_ps,
     whole_ps,
 )
-from batchline.simulation.requests import LAST_PS, Counts, Requests, Times
 from batchline.units import PS_PER_S
 from batchline.workload.records import Lengths, OpenArrivals
 from batchline.workload.trace import Trace

@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 
 from batchline.errors import InputError
 from batchline.metrics import Sketch
-from batchline.simulation.draws import (
+from batchline.simulation.outcome import Counts, Outcome
+from batchline.simulation.platforms.limits import Gate, RateLimits
+from batchline.simulation.requests import LAST_PS, Requests, Times
+from batchline.simulation.sending import Sending
+from batchline.simulation.traffic.draws import (
     BEYOND_THE_CLOCK,
     Generators,
     Use,
@@ -25,10 +29,6 @@ from batchline.simulation.draws import (
     generators,
     whole_ps,
 )
-from batchline.simulation.limits import Gate, RateLimits
-from batchline.simulation.outcome import Counts, Outcome
-from batchline.simulation.requests import LAST_PS, Requests, Times
-from batchline.simulation.sending import Sending
 from batchline.units import PS_PER_S
 
 NUM_SAMPLES: Final = 1_000

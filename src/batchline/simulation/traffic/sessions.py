@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchline.errors import InputError
-from batchline.simulation.draws import (
+from batchline.simulation.requests import MAX_TOKENS, Counts, Requests, Times
+from batchline.simulation.traffic.draws import (
     Generators,
     Sample,
     Use,
@@ -33,8 +34,7 @@ from batchline.simulation.draws import (
     generators,
     pauses_ps,
 )
-from batchline.simulation.requests import MAX_TOKENS, Counts, Requests, Times
-from batchline.simulation.traffic import (
+from batchline.simulation.traffic.sources import (
     Closed,
     Open,
     first_times,

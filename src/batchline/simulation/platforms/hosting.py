@@ -12,7 +12,12 @@ from batchline.performance.gpu.curve import basis_of, notes_of
 from batchline.performance.gpu.step import step_cost
 from batchline.provenance import Grade, Interest, Source, Sourced
 from batchline.simulation.fleet import Fleet
-from batchline.simulation.platform import Platform, context_limit, mean_context_tokens, mean_request
+from batchline.simulation.platforms.platform import (
+    Platform,
+    context_limit,
+    mean_context_tokens,
+    mean_request,
+)
 from batchline.simulation.policy import Policy, Settings, policy_of
 from batchline.simulation.run import fleet_of
 from batchline.workload.records import Lengths

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchline.errors import InputError
-from batchline.simulation.draws import (
+from batchline.simulation.requests import LAST_PS, Times
+from batchline.simulation.traffic.draws import (
     BEYOND_THE_CLOCK,
     BLOCK,
     UNITS_PER_MEAN,
@@ -29,7 +30,6 @@ from batchline.simulation.draws import (
     unit_gaps,
     whole_ps,
 )
-from batchline.simulation.requests import LAST_PS, Times
 from batchline.units import PS_PER_S
 from batchline.workload.records import OpenArrivals
 

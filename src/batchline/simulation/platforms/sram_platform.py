@@ -27,7 +27,7 @@ from batchline.performance.memory import BYTES_PER_VALUE, kv_values
 from batchline.performance.sram import SramRoom, sram_room
 from batchline.performance.step import PAIRS_PER_UNIT, PS_PER_S, StepCost
 from batchline.simulation.fleet import Fleet
-from batchline.simulation.platform import Platform, context_limit, mean_context_tokens
+from batchline.simulation.platforms.platform import Platform, context_limit, mean_context_tokens
 from batchline.simulation.policy import Policy
 from batchline.workload.records import Lengths
 

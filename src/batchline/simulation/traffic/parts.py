@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 
 from batchline.errors import InputError
-from batchline.simulation.draws import BLOCK
-from batchline.simulation.mixing import Extent, open_source
 from batchline.simulation.requests import LAST_PS, Counts, Requests
-from batchline.simulation.traffic import NothingComesError, chunks_within
+from batchline.simulation.traffic.draws import BLOCK
+from batchline.simulation.traffic.mixing import Extent, open_source
+from batchline.simulation.traffic.sources import NothingComesError, chunks_within
 from batchline.workload.records import ClosedArrivals, TrafficClass
 
 NEVER: Final = LAST_PS + 1

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchline.errors import InputError
-from batchline.simulation.arrivals import DAY_S
 from batchline.simulation.requests import Counts, Requests, Times
-from batchline.simulation.sessions import Task, closed_sessions, open_sessions_within
-from batchline.simulation.traffic import (
+from batchline.simulation.traffic.arrivals import DAY_S
+from batchline.simulation.traffic.sessions import Task, closed_sessions, open_sessions_within
+from batchline.simulation.traffic.sources import (
     Closed,
     NothingComesError,
     Open,

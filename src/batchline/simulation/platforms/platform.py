@@ -17,9 +17,9 @@ from batchline.performance.step import PS_PER_S
 from batchline.provenance import Basis, Sourced
 from batchline.simulation.fleet import Example, Fleet, without
 from batchline.simulation.outcome import Outcome
+from batchline.simulation.platforms.service import Spread, TokenService, serve
 from batchline.simulation.requests import Requests
 from batchline.simulation.routing import DEFAULT_ROUTING
-from batchline.simulation.service import Spread, TokenService, serve
 from batchline.simulation.simulate import nothing_served, simulate, with_refused
 from batchline.workload.records import Lengths
 

@@ -14,9 +14,9 @@ from batchline.catalog.records import Model, TokenLimits, TokenOffer
 from batchline.performance import Deployment, NotModeled, ServingCurve, service_curve, spread_ratio
 from batchline.performance.service_spread import TPOT_P95_OVER_P50_RATIO, TTFT_P95_OVER_P50_RATIO
 from batchline.provenance import Sourced
-from batchline.simulation.limits import S_PER_MIN, RateLimits
-from batchline.simulation.platform import Platform, context_limit
-from batchline.simulation.service import Spread, TokenService
+from batchline.simulation.platforms.limits import S_PER_MIN, RateLimits
+from batchline.simulation.platforms.platform import Platform, context_limit
+from batchline.simulation.platforms.service import Spread, TokenService
 from batchline.workload.records import Lengths
 
 UNSAID: Final = "no source tells"

@@ -26,9 +26,9 @@ from batchline.metrics import (
     percentile_error,
 )
 from batchline.simulation.outcome import Counted, Outcome
-from batchline.simulation.platform import Platform
+from batchline.simulation.platforms.platform import Platform
 from batchline.simulation.requests import Requests
-from batchline.simulation.usage import Usage, usage_of
+from batchline.simulation.results.usage import Usage, usage_of
 from batchline.units import PS_PER_S
 from batchline.workload.records import Metric, Target
 

@@ -1,0 +1,1 @@
+"""What requests are sent to: replicas of GPUs, wafers and LPUs, and token services."""
