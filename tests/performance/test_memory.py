@@ -52,5 +52,5 @@ def test_kv_heads_are_split_until_each_chip_has_one_and_a_latent_is_copied() -> 
 
 def test_a_refusal_reads_as_a_sentence_even_where_nothing_is_free() -> None:
     refused = DoesNotFit(what="one sequence", need_bytes=5e9, have_bytes=-1.0, num_chips=2)
-    assert str(refused) == "one sequence need 5.0 GB on each of 2 chips, 0.0 MB are there"
+    assert str(refused) == "one sequence needs 5.0 GB on each of 2 chips, 0.0 MB are there"
     assert np.isfinite(refused.need_bytes)

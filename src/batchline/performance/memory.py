@@ -118,8 +118,9 @@ class DoesNotFit:
     def __str__(self) -> str:
         """Return `weights need 70.6 GB on each of 2 chips, 61.9 GB are there`."""
         where = f" on each of {self.num_chips} chips" if self.num_chips > 1 else ""
+        verb = "need" if self.what == "weights" else "needs"
         return (
-            f"{self.what} need {_size_words(self.need_bytes)}{where}, "
+            f"{self.what} {verb} {_size_words(self.need_bytes)}{where}, "
             f"{_size_words(max(0.0, self.have_bytes))} are there"
         )
 
