@@ -150,6 +150,34 @@ def test_what_is_told_of_a_percentile_is_true(correlation: float) -> None:
         assert np.isnan(told).mean() < 0.3
 
 
+def test_hours_that_differ_on_purpose_are_no_chance() -> None:
+    """A day of hours whose times differ: between runs they hardly do."""
+    rng = np.random.default_rng(13)
+    hours = np.repeat(np.arange(24), 500)
+    days = [(1 + hours) * rng.exponential(1.0, len(hours)) for _ in range(100)]
+    for ratio in (0.5, 0.9):
+        found = [percentile(day, ratio) for day in days]
+        told = np.array([percentile_error(day, ratio, hours) for day in days])
+        spread = np.std(found)
+        assert 1.6 * spread < np.median(told) < 3 * spread
+        assert (np.abs(np.array(found) - np.mean(found)) > told).mean() < 0.12
+        without = percentile_error(days[0], ratio)
+        assert not without < 3 * told[0]
+
+
+def test_strata_too_small_to_cut_belong_to_the_one_before() -> None:
+    rng = np.random.default_rng(17)
+    values = rng.exponential(1.0, 4_000)
+    single = percentile_error(values, 0.5)
+    assert percentile_error(values, 0.5, np.zeros(4_000, dtype=np.int64)) == single
+    last = np.repeat([0, 1], [3_997, 3])
+    assert percentile_error(values, 0.5, last) == single
+    halves = percentile_error(values, 0.5, np.repeat([0, 1], 2_000))
+    assert 0.3 * single < halves < 3 * single
+    with_gaps = np.where(np.arange(4_000) % 10 == 0, np.nan, values)
+    assert math.isfinite(percentile_error(with_gaps, 0.5, np.repeat([0, 1], 2_000)))
+
+
 def test_a_run_that_drifts_tells_nothing() -> None:
     assert math.isnan(percentile_error(np.arange(20_000.0), 0.5))
 

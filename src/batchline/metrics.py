@@ -36,14 +36,18 @@ MIN_BEYOND: Final = 10
 MIN_OUTSIDE: Final = 5
 """Values beyond either end of what a percentile may be, at least."""
 
-MAX_CORRELATION: Final = 0.2
-"""Batches whose neighbors have a larger one are alike, chance aside."""
+STRATUM_BATCHES: Final = 8
+MIN_STRATUM: Final = 4
+"""Batches of each of several strata at first, and when they have been put together."""
+
+MAX_CORRELATION: Final = 0.25
+"""Batches whose neighbors have one that is larger by this than by chance are alike."""
 
 STUDENT_T: Final = (
     *(2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201),
-    *(2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093),
+    *(2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
 )
-"""The 97.5th percentile of Student's t with 4 to 19 degrees of freedom, as any table has it."""
+"""The 97.5th percentile of Student's t with 4 to 20 degrees of freedom, as any table has it."""
 
 EXACT_BITS: Final = 8
 """Values below 2^8 have a bucket each; above, 2^7 buckets halve every power of two."""
@@ -156,7 +160,9 @@ def percentile(values: NDArray[np.generic], ratio: float) -> float:
     return float(np.quantile(known, ratio)) if len(known) else math.nan
 
 
-def percentile_error(values: NDArray[np.generic], ratio: float) -> float:
+def percentile_error(
+    values: NDArray[np.generic], ratio: float, strata: NDArray[np.integer] | None = None
+) -> float:
     """Return how far a percentile of values in the order in which they came may be off, 95 % sure.
 
     Values that come one after the other are alike, so they are no independent sample; the parts of
@@ -164,6 +170,9 @@ def percentile_error(values: NDArray[np.generic], ratio: float) -> float:
     tells how far that share may be off (`share_error`), and the percentiles of both ends how far
     the percentile is (batching of indicators: Asmussen and Glynn, Stochastic Simulation, 2007,
     III.5 and IV.3). The farther end is returned.
+
+    `strata` are ascending numbers, one for each value: times that differ on purpose, such as hours
+    with rates of their own. Then only parts of one stratum are compared with each other.
 
     Not a number where that cannot be told: fewer than `MIN_BATCHES` parts of `MIN_BEYOND` values
     beyond the percentile (5,000 values for the 99th), parts that are still alike, or an end that
@@ -174,9 +183,14 @@ def percentile_error(values: NDArray[np.generic], ratio: float) -> float:
     num = num_batches(len(known), ratio)
     if num < MIN_BATCHES:
         return math.nan
-    size = len(known) // num
-    shares = (known[: num * size].reshape(num, size) <= overall).mean(axis=1)
-    ends = sure_ends(len(known), ratio, share_error(shares))
+    starts = [0]
+    if strata is not None:
+        own = strata[~np.isnan(values)] if len(known) < len(values) else strata
+        starts = _stratum_starts(own)
+    if len(starts) > 1:
+        num = STRATUM_BATCHES
+    shares, weights = _shares(known <= overall, starts, num)
+    ends = sure_ends(len(known), ratio, share_error(shares, weights))
     return max(abs(percentile(known, end) - overall) for end in ends) if ends else math.nan
 
 
@@ -185,26 +199,52 @@ def num_batches(num_values: int, ratio: float) -> int:
     return min(MAX_BATCHES, int(num_values * min(ratio, 1 - ratio) / MIN_BEYOND + 1e-9))
 
 
-def share_error(shares: NDArray[np.float64]) -> float:
+def _stratum_starts(strata: NDArray[np.integer]) -> list[int]:
+    """Return where strata begin; one with too few values to cut belongs to the one before it."""
+    starts = [0]
+    for start in [*(np.flatnonzero(np.diff(strata)) + 1).tolist(), len(strata)]:
+        if start - starts[-1] >= STRATUM_BATCHES:
+            starts.append(start)
+    return starts[:-1] or [0]
+
+
+def _shares(
+    is_below: NDArray[np.bool_], starts: list[int], num: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the shares of `num` equal parts of each stratum, and the share of it in all."""
+    lows = np.array(starts)
+    sizes = np.diff([*starts, len(is_below)])
+    edges = lows[:, None] + sizes[:, None] * np.arange(num + 1) // num
+    below = np.concatenate([[0], np.cumsum(is_below)])[edges]
+    return np.diff(below, axis=1) / np.diff(edges, axis=1), sizes / len(is_below)
+
+
+def share_error(shares: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     """Return how far the mean of the shares of successive equal parts may be off, 95 % sure.
 
-    Parts that follow each other are put together two and two while they are alike, that is while
-    the correlation of neighbors is above `MAX_CORRELATION`; then
+    `shares` has a row for each stratum, whose part of the whole is in `weights`. Parts that follow
+    each other are put together two and two while they are alike: while the correlation of neighbors
+    is more than `MAX_CORRELATION` above the -1/b that it has by chance. Then
 
-        t(b - 1) sqrt(sum of (share - mean)^2 / (b (b - 1)))     with Student's t
+        t sqrt(sum over strata of weight^2 sum of (share - mean)^2 / (b (b - 1)))
 
-    Not a number where fewer than `MIN_BATCHES` are left and those are alike.
+    with Student's t. Not a number where fewer than `MIN_BATCHES` parts are left, `MIN_STRATUM` of a
+    stratum, and those are alike.
 
-    >>> round(share_error(np.array([0.9, 0.7, 0.8, 0.9, 0.7, 0.8])), 3)
+    >>> round(share_error(np.array([[0.9, 0.7, 0.8, 0.9, 0.7, 0.8]]), np.ones(1)), 3)
     0.094
     """
-    while len(shares) >= MIN_BATCHES:
-        num, away = len(shares), shares - shares.mean()
-        squares = float(away @ away)
-        if float(away[1:] @ away[:-1]) <= MAX_CORRELATION * squares:
-            return STUDENT_T[num - MIN_BATCHES] * math.sqrt(squares / (num * (num - 1)))
-        pairs = shares[: num // 2 * 2].reshape(-1, 2)
-        shares = pairs.mean(axis=1)
+    least = MIN_BATCHES if len(shares) == 1 else MIN_STRATUM
+    while shares.shape[1] >= least:
+        num = shares.shape[1]
+        away = (shares - shares.mean(axis=1, keepdims=True)) * weights[:, None]
+        squares = float((away**2).sum())
+        alike = float((away[:, 1:] * away[:, :-1]).sum())
+        if alike <= (MAX_CORRELATION - 1 / num) * squares:
+            freedom = min(len(shares) * (num - 1), len(STUDENT_T) + MIN_BATCHES - 2)
+            return STUDENT_T[freedom - MIN_BATCHES + 1] * math.sqrt(squares / (num * (num - 1)))
+        pairs = shares[:, : num // 2 * 2].reshape(len(shares), num // 2, 2)
+        shares = pairs.mean(axis=2)
     return math.nan
 
 

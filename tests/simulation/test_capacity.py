@@ -13,7 +13,7 @@ from batchline.simulation.platforms.limits import RateLimits
 from batchline.simulation.platforms.platform import Platform, lengths_of, served
 from batchline.simulation.platforms.service import Spread, TokenService
 from batchline.simulation.results.capacity import Question, at_band_ends, capacity_of, is_unlimited
-from batchline.simulation.results.figures import figures_of, spread_of
+from batchline.simulation.results.figures import figures_of, spread_of, strata_of
 from batchline.simulation.traffic.arrivals import steady
 from batchline.simulation.traffic.scaling import Traffic
 from batchline.units import PS_PER_S
@@ -111,6 +111,15 @@ def test_a_sample_without_those_beyond_a_length() -> None:
     requests = replace(asked(0.0, 1.0), input_tokens=np.array([10, 10_000], dtype=np.int32))
     assert lengths_of(requests, 100).mean_input_tokens == 10
     assert lengths_of(requests, 5).mean_input_tokens == 5_005
+
+
+def test_hours_are_told_apart_unless_a_queue_joins_them() -> None:
+    arrival = np.array([1, 2, 11, 12, 13, 25], dtype=np.int64)
+    edges = np.array([10, 20, 30], dtype=np.int64)
+    apart = strata_of(edges, arrival, arrival + 1)
+    assert apart is not None
+    assert apart.tolist() == [0, 0, 1, 1, 1, 2]
+    assert strata_of(edges, arrival, arrival + 2) is None
 
 
 def test_a_queue_grows_only_above_the_rate_of_service() -> None:

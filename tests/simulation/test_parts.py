@@ -107,6 +107,21 @@ def test_some_of_the_traffic_is_no_more_than_a_plain_run() -> None:
     assert few.some() is few
 
 
+def test_rates_change_where_an_hour_ends() -> None:
+    hours = bursty(CHAT, 0.02, 1.0)
+    assert Traffic(classes=(CHAT,)).edges_ps() is None
+    edges = Traffic(classes=(hours, CODE), duration_s=2 * DAY_S).edges_ps()
+    assert edges is not None
+    assert (edges / 1e12 / DAY_S).tolist() == [0.5, 1.0, 1.5, 2.0]
+    third = replace(
+        CODE,
+        arrivals=OpenArrivals(rates_req_per_s=(1.0, 2.0), shares_ratio=(0.25, 0.75), kind="test"),
+    )
+    edges = Traffic(classes=(hours, third), duration_s=100.0).edges_ps()
+    assert edges is not None
+    assert (edges / 1e12).tolist() == [25.0, 50.0, 100.0]
+
+
 def test_more_than_the_days_that_are_simulated_is_cut() -> None:
     traffic = Traffic(classes=(CHAT,), num_requests=1_000)
     assert not traffic.is_cut

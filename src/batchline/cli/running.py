@@ -59,7 +59,8 @@ def _at_once(setting: Setting, requests_file: Path | None) -> Found:
     outcome = served(platform, requests, typed.routing, typed.seed)
     if requests_file is not None:
         write_requests(requests_file, platform, requests, outcome)
-    return platform, figures_of(platform, requests, outcome, setting.targets)
+    edges_ps = setting.traffic.edges_ps()
+    return platform, figures_of(platform, requests, outcome, setting.targets, edges_ps)
 
 
 def _in_parts(setting: Setting, text: str) -> Found:

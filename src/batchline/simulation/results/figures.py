@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batchline.metrics import (
+    STRATUM_BATCHES,
     Goodput,
     Limits,
     Sketch,
@@ -27,7 +28,7 @@ from batchline.metrics import (
 )
 from batchline.simulation.outcome import Counted, Outcome
 from batchline.simulation.platforms.platform import Platform
-from batchline.simulation.requests import Requests
+from batchline.simulation.requests import Requests, Times
 from batchline.simulation.results.usage import Usage, usage_of
 from batchline.units import PS_PER_S
 from batchline.workload.records import Metric, Target
@@ -127,19 +128,26 @@ def figures_of(
     requests: Requests,
     outcome: Outcome,
     targets: Mapping[str, Sequence[Target]],
+    edges_ps: Times | None = None,
 ) -> Figures:
-    """Return the figures of a run; `targets` by the name of their class."""
+    """Return the figures of a run; `targets` by the name of their class.
+
+    `edges_ps` are the times at which rates change, where they do: what differs between them is no
+    chance.
+    """
     names = requests.class_names
     ids = np.zeros(len(requests), np.int16) if requests.class_id is None else requests.class_id
     classes = tuple(
-        _class(_Part.of(platform, requests, outcome, ids == num), name, targets.get(name, ()))
+        _class(
+            _Part.of(platform, requests, outcome, ids == num, edges_ps), name, targets.get(name, ())
+        )
         for num, name in enumerate(names)
     )
     if len(classes) == 1:
         total = as_total(classes[0])
     else:
         everything = np.ones(len(requests), dtype=np.bool_)
-        total = _class(_Part.of(platform, requests, outcome, everything), "all", ())
+        total = _class(_Part.of(platform, requests, outcome, everything, edges_ps), "all", ())
     return Figures(
         classes=classes,
         total=total,
@@ -164,13 +172,21 @@ class _Part:
     served: Which
     timings: Timings
     wait_s: Seconds
+    strata: NDArray[np.int64] | None
     makespan_s: float
     knows_ttft: bool
     knows_tpot: bool
     ttft_is_at_most: bool
 
     @classmethod
-    def of(cls, platform: Platform, requests: Requests, outcome: Outcome, which: Which) -> _Part:
+    def of(
+        cls,
+        platform: Platform,
+        requests: Requests,
+        outcome: Outcome,
+        which: Which,
+        edges_ps: Times | None,
+    ) -> _Part:
         served = which & outcome.is_served
         timings = Timings.from_ps(
             outcome.arrival_ps[which],
@@ -184,6 +200,9 @@ class _Part:
             served=served,
             timings=timings,
             wait_s=(outcome.start_ps[served] - outcome.arrival_ps[served]) / PS_PER_S,
+            strata=None
+            if edges_ps is None
+            else strata_of(edges_ps, outcome.arrival_ps[served], outcome.start_ps[served]),
             makespan_s=outcome.makespan_ps / PS_PER_S,
             knows_ttft=not platform.ttft_unknown,
             knows_tpot=not platform.tpot_unknown,
@@ -227,6 +246,19 @@ class _Part:
         return len(np.unique(own)) < len(own)
 
 
+def strata_of(edges_ps: Times, arrival_ps: Times, start_ps: Times) -> NDArray[np.int64] | None:
+    """Return between which edges requests come; who waits for another is in order of number.
+
+    None where somebody waits for longer than a part of a stratum: then a queue goes on from one to
+    the next, and they are not independent.
+    """
+    longest = int((start_ps - arrival_ps).max()) if len(arrival_ps) else 0
+    shortest = int(np.diff(edges_ps, prepend=0).min())
+    if longest * STRATUM_BATCHES > shortest:
+        return None
+    return np.maximum.accumulate(np.searchsorted(edges_ps, arrival_ps, side="right"))
+
+
 def _class(part: _Part, name: str, targets: Sequence[Target]) -> ClassFigures:
     requests, which = part.requests, part.which
     cached = requests.cached_tokens
@@ -237,10 +269,10 @@ def _class(part: _Part, name: str, targets: Sequence[Target]) -> ClassFigures:
         mean_input_tokens=_mean(requests.input_tokens[which]),
         mean_cached_tokens=0.0 if cached is None else _mean(cached[which]),
         mean_output_tokens=_mean(requests.output_tokens[which]),
-        wait=spread_of(part.wait_s),
-        ttft=spread_of(part.times_s("ttft")),
-        tpot=spread_of(part.times_s("tpot")),
-        e2e=spread_of(part.times_s("e2e")),
+        wait=spread_of(part.wait_s, part.strata),
+        ttft=spread_of(part.times_s("ttft"), part.strata),
+        tpot=spread_of(part.times_s("tpot"), part.strata),
+        e2e=spread_of(part.times_s("e2e"), part.strata),
         task=spread_of(part.times_s("task")) if part.has_sessions() else None,
         targets=tuple(_target(part, name, target) for target in targets),
         goodput=_goodput(part, targets),
@@ -251,16 +283,20 @@ def _mean(values: NDArray[np.int32]) -> float:
     return float(values.mean()) if len(values) else 0.0
 
 
-def spread_of(times_s: Seconds | None) -> TimeSpread | None:
+def spread_of(
+    times_s: Seconds | None, strata: NDArray[np.int64] | None = None
+) -> TimeSpread | None:
     """Return the spread of times in the order of their requests; None of nothing."""
-    known = None if times_s is None else times_s[~np.isnan(times_s)]
-    if known is None or not len(known):
+    if times_s is None or np.isnan(times_s).all():
         return None
+    is_known = ~np.isnan(times_s)
+    known = times_s[is_known]
+    own = None if strata is None else strata[is_known]
     return TimeSpread(
         num_values=len(known),
         mean_s=float(known.mean()),
         percentiles_s=tuple(percentile(known, ratio) for ratio in RATIOS),
-        errors_s=tuple(percentile_error(known, ratio) for ratio in RATIOS),
+        errors_s=tuple(percentile_error(known, ratio, own) for ratio in RATIOS),
     )
 
 
@@ -292,10 +328,16 @@ def _target(part: _Part, name: str, target: Target) -> TargetFigure:
         traffic_class=name,
         target=target,
         value_s=_percentile(late, ratio),
-        error_s=percentile_error(known, ratio) if len(known) else math.nan,
+        error_s=_error_s(part, times_s, target) if len(known) else math.nan,
         kept_ratio=float((late <= target.limit_s).mean()),
         is_at_most=part.ttft_is_at_most and target.metric != "tpot",
     )
+
+
+def _error_s(part: _Part, times_s: Seconds, target: Target) -> float:
+    """Return how far a percentile may be off; sessions are of no time of the day."""
+    strata = None if target.metric == "task" else part.strata
+    return percentile_error(times_s, target.percentile_ratio, strata)
 
 
 def _percentile(times_s: Seconds, ratio: float) -> float:

@@ -72,8 +72,8 @@ class Sections:
             return math.nan
         whole = self.whole()
         overall = whole.percentile_ps(ratio)
-        shares = np.array([batch.share_at_most(overall) for batch in batches])
-        ends = sure_ends(whole.num_values, ratio, share_error(shares))
+        shares = np.array([[batch.share_at_most(overall) for batch in batches]])
+        ends = sure_ends(whole.num_values, ratio, share_error(shares, np.ones(1)))
         if not ends:
             return math.nan
         by_chance = max(abs(whole.percentile_ps(end) - overall) for end in ends)

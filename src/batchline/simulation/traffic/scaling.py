@@ -15,7 +15,7 @@ import numpy as np
 
 from batchline.errors import InputError
 from batchline.simulation.fleet import without
-from batchline.simulation.requests import Requests
+from batchline.simulation.requests import Requests, Times
 from batchline.simulation.traffic.arrivals import DAY_S
 from batchline.simulation.traffic.draws import BLOCK
 from batchline.simulation.traffic.mixing import Extent, mixed
@@ -95,6 +95,17 @@ class Traffic:
         return is_open and any(
             isinstance(a, OpenArrivals) and len(a.rates_req_per_s) > 1 for a in arrivals
         )
+
+    def edges_ps(self) -> Times | None:
+        """Return when rates change, of any class; None where they do not, or a log has its own."""
+        if not self.has_hours:
+            return None
+        extent, arrivals = self.extent(), [c.arrivals for c in self.classes]
+        ends = [np.cumsum(a.shares_ratio) for a in arrivals if isinstance(a, OpenArrivals)]
+        starts = np.arange(round(extent.duration_s / extent.period_s))
+        places = np.unique((starts[:, None] + np.concatenate(ends)).ravel())
+        edges: Times = np.rint(places * (extent.period_s * PS_PER_S)).astype(np.int64)
+        return edges
 
     def requests(self) -> Requests:
         """Return the requests.
