@@ -8,7 +8,7 @@ import pytest
 from batchline.cli.main import EXIT_INPUT, run
 from tests.cli.test_simulate import CHAT, GPUS, USERS, found, log, text, workload
 
-SMALL = ["capacity", CHAT, *GPUS, "--num-requests", "600"]
+SMALL = ["capacity", CHAT, *GPUS, "--num-requests", "2000"]
 
 
 def test_a_capacity_lies_between_what_is_carried_and_what_is_not(
@@ -45,8 +45,32 @@ def test_two_replicas_carry_about_twice_as_much(capsys: pytest.CaptureFixture[st
     two = found([*extraction, "--replicas", "2"], capsys)
     assert 1.8 < two["level"] / one["level"] < 2.2
     assert one["binding"] is None
-    assert one["missed"]["queue_grows"]
+    assert one["missed"]["queue_grows"] or one["missed"]["is_beyond_service"]
     assert "the workload states no targets" in text(extraction, capsys)
+
+
+def test_a_run_too_short_to_tell_is_no_capacity(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ["capacity", CHAT, *GPUS, "--num-requests", "300"]
+    answer, words = found(few, capsys), text(few, capsys)
+    assert answer["missed"] is None
+    assert answer["binding"] is None
+    assert answer["level"] < 44
+    assert answer["tries"][-1]["is_too_short"]
+    assert "requests/s or more beyond that, so few requests are too short a run to tell" in words
+    free = USERS.replace("  slo: {ttft_p95_s: 1, tpot_p95_ms: 60}\n", "")
+    users = ["capacity", workload(tmp_path, free), "--chip", "h100-sxm", "--num-requests", "400"]
+    answer = found(users, capsys)
+    assert answer["level"] == 64
+    assert "users or more" in text(users, capsys)
+
+
+def test_a_level_is_the_rate_at_which_requests_come(capsys: pytest.CaptureFixture[str]) -> None:
+    level = found(SMALL, capsys)["tries"][0]["level"]
+    assert level == pytest.approx(2.2, rel=0.01)
+    run = ["simulate", CHAT, *GPUS, "--num-requests", "2000", "--rate", str(level)]
+    assert found(run, capsys)["usage"]["req_per_s"] != pytest.approx(level, rel=0.01)
 
 
 def test_users_are_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -390,3 +390,39 @@ def test_users_cannot_be_streamed(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_a_stream_that_does_not_fit_is_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["simulate", CHAT, "--chip", "l4", "--tp", "1", "--stream"]
     assert "it cannot" in text(asked, capsys, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--deployment", "groq/gpt-oss-120b", "--tp", "3"],
+            "--tp: groq/gpt-oss-120b sells tokens",
+        ),
+        (["--deployment", "groq/gpt-oss-120b", "--replicas", "2"], "--replicas: groq/gpt-oss-120b"),
+        (["--chip", "h100-sxm", "--tier", "free"], "--tier: h100-sxm is a chip"),
+        (
+            ["--chip", "h100-sxm", "--prefill-tok-per-s", "9"],
+            "--prefill-tok-per-s: h100-sxm is a GPU",
+        ),
+    ],
+)
+def test_options_that_change_nothing_are_refused(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["simulate", CHAT, *arguments, "--num-requests", "50"]) == EXIT_INPUT
+    assert words in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    for path, words in (
+        (tmp_path / "folder.csv", "is a folder"),
+        (Path("/proc/x.csv"), "cannot be"),
+    ):
+        assert run([*SMALL, "--requests", str(path)]) == EXIT_INPUT
+        complaint = capsys.readouterr().err
+        assert words in complaint
+        assert len(complaint.splitlines()) == 1

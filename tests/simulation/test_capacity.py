@@ -6,14 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from batchline.cost.run import chips_run_cost
 from batchline.performance import Band, Deployment, StepCost
 from batchline.provenance import Basis
 from batchline.simulation import Fleet, Policy, Requests
 from batchline.simulation.platforms.limits import RateLimits
 from batchline.simulation.platforms.platform import Platform, lengths_of, served
 from batchline.simulation.platforms.service import Spread, TokenService
-from batchline.simulation.results.capacity import Question, at_band_ends, capacity_of, is_unlimited
+from batchline.simulation.results.capacity import (
+    Capacity,
+    Question,
+    at_band_ends,
+    capacity_of,
+    is_unlimited,
+)
 from batchline.simulation.results.figures import figures_of, spread_of, strata_of
+from batchline.simulation.results.usage import run_ps
 from batchline.simulation.traffic.arrivals import steady
 from batchline.simulation.traffic.scaling import Traffic
 from batchline.units import PS_PER_S
@@ -111,6 +119,45 @@ def test_a_sample_without_those_beyond_a_length() -> None:
     requests = replace(asked(0.0, 1.0), input_tokens=np.array([10, 10_000], dtype=np.int32))
     assert lengths_of(requests, 100).mean_input_tokens == 10
     assert lengths_of(requests, 5).mean_input_tokens == 5_005
+
+
+def test_the_time_of_a_run_is_all_that_was_asked_for() -> None:
+    requests = asked(10.0, 11.0)
+    outcome = served(ONE_AT_ONCE, requests)
+    assert run_ps(requests, outcome) == round(1.5 * PS_PER_S)
+    assert run_ps(requests, outcome, 100 * PS_PER_S) == 100 * PS_PER_S
+    assert run_ps(requests, outcome, 5 * PS_PER_S) == round(11.5 * PS_PER_S)
+    usage = figures_of(ONE_AT_ONCE, requests, outcome, {}, until_ps=100 * PS_PER_S).usage
+    assert usage.busy_ratio == pytest.approx(0.01)
+    assert usage.req_per_s == pytest.approx(0.02)
+    assert usage.num_in_flight == pytest.approx(0.01)
+    cost = chips_run_cost(figures_of(ONE_AT_ONCE, requests, outcome, {}, None, 10**14), 36.0, 1)
+    assert cost is not None
+    assert cost.usd_per_request == pytest.approx(36.0 * 100 / 3_600 / 2)
+
+
+def test_the_time_of_users_is_that_in_which_all_are_there() -> None:
+    """Little's law of a loop: users = rate x (answer + pause), though the run ends user by user."""
+    loop = ClosedArrivals(num_users=4, think_time_s=3.0)
+    users = replace(CHAT, arrivals=loop)
+    for num in (200, 4_000):
+        requests = Traffic(classes=(users,), num_requests=num).requests()
+        found = figures_of(ONE_AT_ONCE, requests, served(ONE_AT_ONCE, requests), TARGETS)
+        assert found.total.e2e is not None
+        rate = 4 / (3.0 + found.total.e2e.mean_s)
+        assert found.usage.req_per_s == pytest.approx(rate, rel=0.1 if num == 200 else 0.04)
+
+
+def test_so_few_requests_that_nothing_is_told() -> None:
+    def found(num: int) -> Capacity:
+        traffic = Traffic(classes=(CHAT,), num_requests=num)
+        return capacity_of(Question(platform=ONE_AT_ONCE, traffic=traffic, targets=TARGETS))
+
+    short, enough = found(4), found(3_000)
+    assert short.is_too_short
+    assert short.missed is None
+    assert not enough.is_too_short
+    assert enough.missed is not None
 
 
 def test_hours_are_told_apart_unless_a_queue_joins_them() -> None:

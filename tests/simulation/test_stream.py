@@ -123,3 +123,21 @@ def test_what_cannot_be_streamed_is_refused() -> None:
     long = replace(requests_of(2, MS), output_tokens=np.array([5, 900], dtype=np.int32))
     with pytest.raises(InputError, match="request 1 of"):
         simulate_stream(FLEET, [long], lambda served: None)
+
+
+def test_a_long_queue_is_taken_on_with_as_many_that_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that are still there are numbered anew with each part, not with each few of them."""
+    taken: list[int] = []
+    before = module._Stream.go_on
+
+    def go_on(self: module._Stream, part: Requests) -> Served:
+        taken.append(len(part))
+        return before(self, part)
+
+    monkeypatch.setattr(module._Stream, "go_on", go_on)
+    whole, found = requests_of(2_000, MS), list[Served]()
+    simulate_stream(FLEET, parts(whole, list(range(20, 2_000, 20))), found.append)
+    assert len(taken) < 12
+    assert sum(taken) == 1_980
+    finish = np.sort(np.concatenate([f.finish_ps for f in found]))
+    assert (finish == np.sort(simulate(FLEET, whole).finish_ps)).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -17,7 +18,7 @@ from batchline.cli.deploying import (
     sram_deployment,
 )
 from batchline.cli.measured import read_calibration
-from batchline.cli.simulating import Setting
+from batchline.cli.simulating import Setting, Typed
 from batchline.cost import num_chips_paid
 from batchline.cost.run import RunCost, chips_run_cost, tokens_run_cost
 from batchline.decision.candidates import chips_of
@@ -41,6 +42,25 @@ from batchline.simulation.requests import Requests
 from batchline.simulation.results.figures import Figures
 from batchline.workload import Lengths
 
+OF_CHIPS: Final = {
+    "--engine": "engine",
+    "--tp": "tensor",
+    "--pp": "pipeline",
+    "--dp": "data",
+    "--ep": "expert",
+    "--precision": "precision",
+    "--usd-per-hour": "usd_per_hour",
+    "--tokens-per-pass": "tokens_per_pass",
+    "--draft-tokens": "draft_tokens",
+    "--max-num-seqs": "max_num_seqs",
+    "--max-num-batched-tokens": "max_num_batched_tokens",
+    "--memory-ratio": "memory_ratio",
+    "--prefill-tok-per-s": "prefill_tok_per_s",
+}
+OF_SERVICES: Final = {"--tier": "tier"}
+OF_SRAM: Final = {"--prefill-tok-per-s": "prefill_tok_per_s"}
+"""Options that mean something only there, and the fields that hold them."""
+
 TENSORS: Final = (1, 2, 4, 8)
 """Chips that a replica is tried on, where nothing is said."""
 
@@ -54,6 +74,7 @@ def platform_of(setting: Setting, requests: Requests) -> Platform | DoesNotFit |
     typed, serving, offer, model = setting.typed, setting.serving, setting.offer, setting.model
     lengths = lengths_of(requests, context_limit(model).value)
     if isinstance(offer, TokenOffer):
+        _check_unused(typed, OF_CHIPS, f"{offer.id} sells tokens: nobody tells it how to serve")
         tier = typed.tier or setting.workload.requirements.rate_limit_tier
         return service_platform(offer, model, lengths, serving.as_of, tier)
     if isinstance(offer, DedicatedOffer) and offer.chip is None:
@@ -62,6 +83,7 @@ def platform_of(setting: Setting, requests: Requests) -> Platform | DoesNotFit |
             "offer of tokens or of chips"
         )
     chip = chip_of(serving, setting.facts, offer)
+    _check_unused(typed, OF_SERVICES, f"{chip.id} is a chip, which has no plans")
     if chip.kind in SRAM_KINDS:
         return _on_sram(setting, chip, lengths)
     if chip.kind not in GPU_KINDS:
@@ -69,8 +91,18 @@ def platform_of(setting: Setting, requests: Requests) -> Platform | DoesNotFit |
             f"--deployment: {chip.id} is of kind {chip.kind}, expected a GPU, wafer or LPU: no "
             "model of serving on others yet"
         )
+    _check_unused(typed, OF_SRAM, f"{chip.id} is a GPU: its prompts are timed by its kernels")
     physics = physics_of(setting.facts, read_calibration(serving.calibration))
     return _on_gpus(setting, chip, physics, lengths)
+
+
+def _check_unused(typed: Typed, options: Mapping[str, str], why: str) -> None:
+    """Refuse options that change nothing there."""
+    given = [name for name, field in options.items() if getattr(typed, field) is not None]
+    if typed.num_replicas != 1 and options is OF_CHIPS:
+        given.append("--replicas")
+    if given:
+        raise InputError(f"{', '.join(given)}: {why}")
 
 
 def _on_gpus(

@@ -42,6 +42,10 @@ def check_request_file(path: Path, *, is_streamed: bool = False) -> None:
         raise InputError(f"--requests: found {str(path)!r}, expected a name in .parquet or .csv")
     if not path.parent.is_dir():
         raise InputError(f"--requests: {str(path)!r}: there is no folder {str(path.parent)!r}")
+    if path.is_dir():
+        raise InputError(f"--requests: {str(path)!r} is a folder, expected a file")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"--requests: {str(path.parent)!r} cannot be written to")
 
 
 def write_requests(path: Path, platform: Platform, requests: Requests, outcome: Outcome) -> None:
@@ -67,10 +71,13 @@ def write_requests(path: Path, platform: Platform, requests: Requests, outcome: 
     }
     unknown = "CAST(NULL AS BIGINT)" if platform.ttft_unknown else ""
     select = SELECT.format(first=unknown or "first_ps", finish=unknown or "finish_ps")
-    handle, name = tempfile.mkstemp(prefix=".batchline-", dir=path.parent)
+    kind = FORMATS[path.suffix.casefold()]
+    try:
+        handle, name = tempfile.mkstemp(prefix=".batchline-", dir=path.parent)
+    except OSError as exc:
+        raise InputError(f"--requests: {str(path)!r}: cannot be written: {exc.strerror}") from exc
     os.close(handle)
     partial = Path(name)
-    kind = FORMATS[path.suffix.casefold()]
     try:
         with duckdb.connect() as connection:
             connection.register("run", run)

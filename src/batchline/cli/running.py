@@ -18,7 +18,10 @@ from batchline.simulation.results.figures import Figures, figures_of
 from batchline.simulation.results.long_run import figures_of_parts
 from batchline.units import PS_PER_S
 
-STREAMED: Final = "simulated part by part: percentiles are known to 0.4 %"
+STREAMED: Final = (
+    "simulated part by part: percentiles are known to 0.4 %, the most that wait is that of some "
+    "thousand moments"
+)
 
 Found = tuple[Platform, Figures] | DoesNotFit | NotModeled
 
@@ -59,8 +62,10 @@ def _at_once(setting: Setting, requests_file: Path | None) -> Found:
     outcome = served(platform, requests, typed.routing, typed.seed)
     if requests_file is not None:
         write_requests(requests_file, platform, requests, outcome)
-    edges_ps = setting.traffic.edges_ps()
-    return platform, figures_of(platform, requests, outcome, setting.targets, edges_ps)
+    traffic = setting.traffic
+    return platform, figures_of(
+        platform, requests, outcome, setting.targets, traffic.edges_ps(), traffic.until_ps
+    )
 
 
 def _in_parts(setting: Setting, text: str) -> Found:
@@ -72,7 +77,7 @@ def _in_parts(setting: Setting, text: str) -> Found:
             return platform
         told = _told(parts, round(traffic.end_s * PS_PER_S), tell)
         return platform, figures_of_parts(
-            platform, told, setting.targets, typed.routing, typed.seed
+            platform, told, setting.targets, typed.routing, typed.seed, traffic.until_ps
         )
 
 

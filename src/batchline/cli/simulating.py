@@ -16,10 +16,12 @@ from batchline.cli.options import day, open_catalog
 from batchline.decision.candidates import OWN, hardware
 from batchline.errors import InputError
 from batchline.report.decision_words import short
+from batchline.simulation.requests import LAST_PS
 from batchline.simulation.routing import MAX_REPLICAS, routing_names
 from batchline.simulation.traffic.arrivals import DAY_S, steady
 from batchline.simulation.traffic.draws import MAX_REQUESTS
 from batchline.simulation.traffic.scaling import LONGEST_S, Traffic
+from batchline.units import PS_PER_S
 from batchline.workload import Trace, Workload, lengths_of, read_trace, read_workload
 from batchline.workload.records import ClosedArrivals, Target, TrafficClass
 
@@ -116,7 +118,7 @@ def _check(typed: Typed) -> None:
             ("--replicas", typed.num_replicas, MAX_REPLICAS),
             ("--num-requests", typed.num_requests, MAX_REQUESTS),
             ("--users", typed.num_users, MAX_REQUESTS),
-            ("--duration", typed.duration_s, 9_000_000),
+            ("--duration", typed.duration_s, LAST_PS // PS_PER_S),
             ("--rate", typed.rate_req_per_s, 1e9),
             ("--prefill-tok-per-s", typed.prefill_tok_per_s, 1e9),
         )

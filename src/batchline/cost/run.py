@@ -24,7 +24,7 @@ class RunCost:
 
 
 def chips_run_cost(figures: Figures, usd_per_hour: float, num_chips: int) -> RunCost | None:
-    """Return what chips cost that are paid from the first request to the last token.
+    """Return what chips cost that are paid for the time of the run.
 
     None where nothing is served.
     """

@@ -97,6 +97,8 @@ def _try_json(found: Try | None) -> dict[str, Any] | None:
         "level": found.level,
         "is_carried": found.is_carried,
         "queue_grows": found.grows,
+        "is_beyond_service": found.is_beyond_service,
+        "is_too_short": found.is_too_short,
         "is_beyond_limits": found.is_beyond_limits,
         "targets": [target_json(t) for t in found.figures.targets],
         "busy_ratio": known(usage.busy_ratio),
@@ -108,13 +110,12 @@ def _try_json(found: Try | None) -> dict[str, Any] | None:
 
 
 def _binding(report: CapacityReport) -> TargetFigure | None:
-    """Return the target that is missed first; None where a queue grows before any is."""
+    """Return the target that is missed first; None where a queue grows before any is, or none."""
     found = report.found
-    at = (found.missed or found.carried) if found else None
-    if at is None:
+    if found is None or found.missed is None:
         return None
-    target = at.binding
-    return None if found and found.missed and target and target.holds else target
+    target = found.missed.binding
+    return None if target is None or target.holds else target
 
 
 def render_capacity(report: CapacityReport) -> RenderableType:
@@ -155,9 +156,14 @@ def _answer(report: CapacityReport) -> Iterator[Text]:
         yield Text("nothing: not even requests alone keep the targets", "bold")
         yield from _why(report)
         return
-    more = "" if found.missed else " or more: no level that was tried is too much"
+    more = " or more" if found.is_too_short or not found.missed else ""
+    if more and not found.is_too_short:
+        more += ": no level that was tried is too much"
     yield Text(f"carries {_level(report, found.level)}{more}", "bold")
-    yield Text(f"  {_band(report)}")
+    if found.is_too_short:
+        yield Text("  beyond that, so few requests are too short a run to tell: --num-requests")
+    if found.missed:
+        yield Text(f"  {_band(report)}")
     yield from _why(report)
     asked = report.peak or report.level
     if asked and found.level:
@@ -202,7 +208,7 @@ def _why(report: CapacityReport) -> Iterator[Text]:
             "the long run"
         )
     elif found.missed:
-        yield Text("  binding: the queue, which grows without end; every target holds before")
+        yield Text("  binding: the queue, which grows without end above it; every target holds")
     if found.carried and found.missed:
         yield Text(
             f"  between {_level(report, found.carried.level)}: {_state(found.carried, target)}"
@@ -221,6 +227,8 @@ def _state(found: Try, binding: TargetFigure | None) -> str:
     words.append(f"{figure(usage.num_in_step)} in a step")
     if found.grows:
         words.append("the queue grows without end")
+    elif found.is_beyond_service:
+        words.append("more than was begun with where a queue grew")
     if usage.num_preempted:
         words.append(f"{usage.num_preempted:,} preemptions")
     return ", ".join(words)
@@ -275,20 +283,25 @@ def _cell(target: TargetFigure) -> str:
 
 def _verdict(found: Try) -> str:
     if found.is_carried:
-        return "carried"
+        return "too short to tell" if found.is_too_short else "carried"
     if found.is_beyond_limits:
         return "beyond its limits"
-    return "queue grows" if found.grows else "missed"
+    if found.grows:
+        return "queue grows"
+    return "beyond what was begun" if found.is_beyond_service else "missed"
 
 
 def _notes(report: CapacityReport) -> Iterator[str]:
     platform = report.platform
     if platform is None:
         return
-    yield (
-        f"each level is {report.num_requests:,} requests, the same ones further apart or nearer; "
-        f"levels {(RESOLUTION_RATIO - 1) * 100:.0f} % apart are not told apart"
+    num, apart = f"{report.num_requests:,}", f"{(RESOLUTION_RATIO - 1) * 100:.0f} % apart"
+    each = (
+        f"about {num} requests"
+        if report.asked.is_closed
+        else (f"{num} requests, the same ones further apart or nearer")
     )
+    yield f"each level is {each}; levels {apart} are not told apart, other seeds may differ more"
     targets = report.found.tries[0].figures.targets if report.found else ()
     if any(t.holds is None for t in targets):
         yield "a target on a time that nobody knows, or only an upper limit of, is left out"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from batchline.errors import InputError
 from batchline.simulation import kernel
-from batchline.simulation.fleet import Fleet, refused, too_long
+from batchline.simulation.fleet import Fleet, refused, too_long, without
 from batchline.simulation.kernel_run import (
     NEVER,
     as_array,
@@ -73,16 +73,27 @@ def simulate_stream(
     """
     if fleet.policy.is_literal:
         raise InputError("a policy that the kernel does not have, expected another in a stream")
-    run: _Stream | None = None
-    for part in parts:
-        if run is None:
-            run = _Stream(fleet, part, (routing, seed, sampling or Sampling()))
-        else:
-            visit(run.go_on(part))
-    if run is None:
+    coming = iter(parts)
+    first = next(coming, None)
+    if first is None:
         raise InputError("no requests, expected at least one part")
+    run = _Stream(fleet, first, (routing, seed, sampling or Sampling()))
+    for part in coming:
+        visit(run.go_on(_as_many(part, coming, run.num_there)))
     visit(run.end())
     return Counted(**counted(run.replicas))
+
+
+def _as_many(part: Requests, coming: Iterator[Requests], num: int) -> Requests:
+    """Return a part, with those after it until it has `num` requests.
+
+    Whoever is still there is numbered anew with each part: as many as come, and no more than twice.
+    """
+    held, num_held = [part], len(part)
+    while num_held < num and (following := next(coming, None)):
+        held.append(following)
+        num_held += len(following)
+    return held[0] if len(held) == 1 else _in_a_row(held)
 
 
 class _Stream:
@@ -93,6 +104,7 @@ class _Stream:
         self.routing, self.seed, sampling = options
         self.longest_ps = _checked(fleet, part)
         self.asked, self.ledger = part, ledger_of(part)
+        self.num_there = 0
         extent = (MAX_TOKENS, self.longest_ps)
         self.replicas = replicas_of(fleet, self.ledger, extent, sampling)
         self.simulation = kernel.Simulation(
@@ -104,6 +116,7 @@ class _Stream:
         self.longest_ps = max(self.longest_ps, _checked(self.fleet, part))
         self._run(int(part.arrival_ps[0]))
         there = np.sort(np.fromiter(self._there(), dtype=np.int64))
+        self.num_there = len(there)
         if len(there) > MAX_WAITING:
             raise InputError(
                 f"{len(there)} requests are in flight at "
@@ -196,17 +209,26 @@ def _checked(fleet: Fleet, part: Requests) -> int:
 
 
 def _joined(asked: Requests, there: NDArray[np.int64], part: Requests) -> Requests:
-    def both(name: str) -> Any:  # noqa: ANN401 - arrays of several kinds
-        first, second = getattr(asked, name), getattr(part, name)
-        return None if second is None else np.concatenate([first[there], second])
+    """Return those of earlier parts that are still there, and a part behind them."""
+    gone = np.ones(len(asked), dtype=np.bool_)
+    gone[there] = False
+    return part if gone.all() else _in_a_row([without(asked, gone), part])
+
+
+def _in_a_row(parts: list[Requests]) -> Requests:
+    """Return requests of the same classes one after the other."""
+
+    def column(name: str) -> Any:  # noqa: ANN401 - arrays of several kinds
+        columns = [getattr(part, name) for part in parts]
+        return None if columns[-1] is None else np.concatenate(columns)
 
     return Requests(
-        arrival_ps=both("arrival_ps"),
-        input_tokens=both("input_tokens"),
-        output_tokens=both("output_tokens"),
-        cached_tokens=both("cached_tokens"),
-        class_id=both("class_id"),
-        class_names=part.class_names,
+        arrival_ps=column("arrival_ps"),
+        input_tokens=column("input_tokens"),
+        output_tokens=column("output_tokens"),
+        cached_tokens=column("cached_tokens"),
+        class_id=column("class_id"),
+        class_names=parts[-1].class_names,
     )
 
 

@@ -29,7 +29,7 @@ from batchline.metrics import (
 from batchline.simulation.outcome import Counted, Outcome
 from batchline.simulation.platforms.platform import Platform
 from batchline.simulation.requests import Requests, Times
-from batchline.simulation.results.usage import Usage, usage_of
+from batchline.simulation.results.usage import Usage, run_ps, usage_of
 from batchline.units import PS_PER_S
 from batchline.workload.records import Metric, Target
 
@@ -129,17 +129,21 @@ def figures_of(
     outcome: Outcome,
     targets: Mapping[str, Sequence[Target]],
     edges_ps: Times | None = None,
+    until_ps: int = 0,
 ) -> Figures:
     """Return the figures of a run; `targets` by the name of their class.
 
     `edges_ps` are the times at which rates change, where they do: what differs between them is no
-    chance.
+    chance. `until_ps` is how long traffic that comes of itself is simulated, 0 of logs and users.
     """
+    time_ps = run_ps(requests, outcome, until_ps)
     names = requests.class_names
     ids = np.zeros(len(requests), np.int16) if requests.class_id is None else requests.class_id
     classes = tuple(
         _class(
-            _Part.of(platform, requests, outcome, ids == num, edges_ps), name, targets.get(name, ())
+            _Part.of(platform, requests, outcome, ids == num, (time_ps, edges_ps)),
+            name,
+            targets.get(name, ()),
         )
         for num, name in enumerate(names)
     )
@@ -147,13 +151,15 @@ def figures_of(
         total = as_total(classes[0])
     else:
         everything = np.ones(len(requests), dtype=np.bool_)
-        total = _class(_Part.of(platform, requests, outcome, everything, edges_ps), "all", ())
+        total = _class(
+            _Part.of(platform, requests, outcome, everything, (time_ps, edges_ps)), "all", ()
+        )
     return Figures(
         classes=classes,
         total=total,
         itl=None if platform.tpot_unknown else itl_of(outcome),
         goodput=together(classes),
-        usage=usage_of(platform, requests, outcome),
+        usage=usage_of(platform, requests, outcome, until_ps),
         refusal=outcome.refusal,
     )
 
@@ -173,7 +179,7 @@ class _Part:
     timings: Timings
     wait_s: Seconds
     strata: NDArray[np.int64] | None
-    makespan_s: float
+    run_s: float
     knows_ttft: bool
     knows_tpot: bool
     ttft_is_at_most: bool
@@ -185,8 +191,9 @@ class _Part:
         requests: Requests,
         outcome: Outcome,
         which: Which,
-        edges_ps: Times | None,
+        times: tuple[int, Times | None],
     ) -> _Part:
+        time_ps, edges_ps = times
         served = which & outcome.is_served
         timings = Timings.from_ps(
             outcome.arrival_ps[which],
@@ -203,7 +210,7 @@ class _Part:
             strata=None
             if edges_ps is None
             else strata_of(edges_ps, outcome.arrival_ps[served], outcome.start_ps[served]),
-            makespan_s=outcome.makespan_ps / PS_PER_S,
+            run_s=time_ps / PS_PER_S,
             knows_ttft=not platform.ttft_unknown,
             knows_tpot=not platform.tpot_unknown,
             ttft_is_at_most=platform.ttft_is_at_most,
@@ -356,7 +363,7 @@ def _goodput(part: _Part, targets: Sequence[Target]) -> Goodput | None:
         times_s, session = part.tasks()
         in_time = np.append(times_s <= loosest_s(targets, "task"), False)
         kept &= in_time[session]
-    return share(int(kept.sum()), int(part.which.sum()), part.makespan_s)
+    return share(int(kept.sum()), int(part.which.sum()), part.run_s)
 
 
 def limits_of(targets: Sequence[Target]) -> Limits:

@@ -41,6 +41,7 @@ def figures_of_parts(
     targets: Targets,
     routing: str = DEFAULT_ROUTING,
     seed: int = 0,
+    until_ps: int = 0,
 ) -> Figures:
     """Serve open arrivals part by part, and return the figures of the run.
 
@@ -52,7 +53,7 @@ def figures_of_parts(
     """
     if not isinstance(platform.server, Fleet):
         raise InputError("a token service, expected chips that are simulated part by part")
-    run = _Run(platform, platform.server, targets)
+    run = _Run(platform, platform.server, targets, until_ps)
     asked = run.accepted(parts)
     first = next(asked, None)
     if first is None:
@@ -66,8 +67,9 @@ def figures_of_parts(
 class _Run:
     """What is known of a run so far."""
 
-    def __init__(self, platform: Platform, fleet: Fleet, targets: Targets) -> None:
+    def __init__(self, platform: Platform, fleet: Fleet, targets: Targets, until_ps: int) -> None:
         self.platform, self.fleet, self.targets = platform, fleet, targets
+        self.until_ps = until_ps
         self.outside_ps = round(platform.request_s * PS_PER_S)
         self.classes: list[ClassSums] = []
         self.total = ClassSums("all", ())
@@ -115,10 +117,12 @@ class _Run:
     def figures(self, counted: Counted) -> Figures:
         """Return the figures of the whole run."""
         total = self.total if len(self.classes) > 1 else self.classes[0]
-        makespan_ps = max(0, self.last_ps - self.first_ps)
-        seconds = makespan_ps / PS_PER_S
+        time_ps = max(0, self.last_ps - self.first_ps)
+        if self.until_ps:
+            time_ps = max(self.until_ps, self.last_ps)
+        seconds = time_ps / PS_PER_S
         classes = tuple(c.figures(self.platform, seconds) for c in self.classes if c.num_sent)
-        totals = total.totals(makespan_ps, self.flow.most_waiting())
+        totals = total.totals(time_ps, self.flow.most_waiting())
         return Figures(
             classes=classes,
             total=as_total(total.figures(self.platform, seconds)),

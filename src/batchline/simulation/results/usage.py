@@ -4,7 +4,9 @@
     batch     = sum over n of n * time of steps of n / time of all steps
     in flight = sum of E2E / time of the run, those that wait among them      (Little's law)
 
-The time of a run is from the first request sent to the last token.
+The time of a run is from the first request sent to the last token. Of traffic that is simulated for
+a time it is all of that, hours without requests too, and until the last token. Of users, who stop
+one after another at the end, it is what so many answers take while all of them are there.
 """
 
 from __future__ import annotations
@@ -85,7 +87,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """All that was served: sums over requests, and the time from the first sent to the last token.
+    """All that was served: sums over requests, and the time of the run.
 
     `waited_ps` is from sending until the first step, `lasted_ps` until the last token.
     `num_waiting_max` is the most that wait at one time.
@@ -100,7 +102,24 @@ class Totals:
     num_waiting_max: int
 
 
-def usage_of(platform: Platform, requests: Requests, outcome: Outcome) -> Usage:
+def run_ps(requests: Requests, outcome: Outcome, until_ps: int = 0) -> int:
+    """Return the time of a run; `until_ps` is how long traffic comes, 0 of logs and users."""
+    served = outcome.is_served
+    if until_ps or not served.any():
+        return max(until_ps, int(outcome.finish_ps.max()))
+    num_users = requests.num_clients
+    if requests.after is not None:
+        num_users = int((requests.after < 0).sum())
+    finish, sent = outcome.finish_ps[served], np.sort(outcome.arrival_ps[served])
+    if 0 < num_users < len(sent):
+        last = int(sent[-num_users - 1])  # later, some user may have no more to ask
+        num = int((finish <= last).sum())
+        if num > num_users:
+            return round((last - int(sent[0])) * (len(finish) / num))
+    return outcome.makespan_ps
+
+
+def usage_of(platform: Platform, requests: Requests, outcome: Outcome, until_ps: int = 0) -> Usage:
     """Return what a platform did; rates of a run without time are not numbers."""
     served = outcome.is_served
     waited = outcome.start_ps[served] - outcome.arrival_ps[served]
@@ -109,7 +128,7 @@ def usage_of(platform: Platform, requests: Requests, outcome: Outcome) -> Usage:
         num_served=int(served.sum()),
         input_tokens=int(requests.input_tokens[served].sum(dtype=np.int64)),
         output_tokens=int(requests.output_tokens[served].sum(dtype=np.int64)),
-        makespan_ps=outcome.makespan_ps,
+        makespan_ps=run_ps(requests, outcome, until_ps),
         waited_ps=float(waited.sum(dtype=np.float64)),
         lasted_ps=float(lasted.sum(dtype=np.float64)),
         num_waiting_max=_most_waiting(outcome.arrival_ps[served], outcome.start_ps[served]),
@@ -129,12 +148,12 @@ def usage(platform: Platform, totals: Totals, counted: Counted, growth: Growth |
         req_per_s=totals.num_served / seconds,
         input_tok_per_s=totals.input_tokens / seconds,
         output_tok_per_s=totals.output_tokens / seconds,
-        busy_ratio=busy_s / (seconds * platform.num_ranks),
+        busy_ratio=min(1.0, busy_s / (seconds * platform.num_ranks)),
         num_in_step=float(ratios @ np.arange(len(ratios))),
         num_in_flight=totals.lasted_ps / PS_PER_S / seconds,
         num_waiting=totals.waited_ps / PS_PER_S / seconds,
         num_waiting_max=totals.num_waiting_max,
-        kv_mean_ratio=float(held.mean()) if has_memory else None,
+        kv_mean_ratio=_mean_held(timeline, seconds) if has_memory else None,
         kv_max_ratio=float(held.max()) if has_memory else None,
         num_preempted=counted.num_preempted,
         num_steps=counted.num_steps,
@@ -171,6 +190,14 @@ def _timeline(platform: Platform, counted: Counted) -> NDArray[np.float64]:
     samples[:, 0] /= PS_PER_S
     samples[:, 3] /= blocks
     return samples
+
+
+def _mean_held(timeline: NDArray[np.float64], seconds: float) -> float:
+    """Return the mean share of memory held, with nothing after the last row of a longer run."""
+    held = timeline[:, 3]
+    if len(held) < 2 or not seconds > 0:
+        return float(held.mean())
+    return float(held.sum()) / max(len(held), round(seconds / float(timeline[1, 0])))
 
 
 def growth_of(requests: Requests, outcome: Outcome) -> Growth | None:

@@ -144,6 +144,13 @@ class Traffic:
         return last_s if self.duration_s is None else min(last_s, self.duration_s)
 
     @property
+    def until_ps(self) -> int:
+        """How long traffic that comes of itself is simulated; 0 of logs and users."""
+        if self.trace is not None or self.is_closed:
+            return 0
+        return round(self.extent().duration_s * PS_PER_S)
+
+    @property
     def is_cut(self) -> bool:
         """Whether fewer requests are simulated than asked for, as they take too long."""
         if self.trace is not None or self.is_closed or self.num_requests is None:
