@@ -426,3 +426,29 @@ def test_a_file_that_cannot_be_written_is_one_line(
         complaint = capsys.readouterr().err
         assert words in complaint
         assert len(complaint.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("example", "words"),
+    [("support-chat", "no two requests share a prefix"), ("agent-loop", "wherever it is served")],
+)
+def test_a_route_by_prefix_says_what_it_does(
+    example: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["simulate", f"examples/{example}.yaml", "--chip", "h100-sxm", "--num-requests", "200"]
+    routed = [*asked, "--routing", "prefix_affine"]
+    assert words in text([*routed, "--replicas", "2"], capsys)
+    assert words not in text(routed, capsys)
+
+
+def test_goodput_is_of_requests_that_have_limits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = ["simulate", workload(tmp_path, TWO), "--chip", "h100-sxm", "--num-requests", "200"]
+    assert "of requests with limits keep every limit" in text(two, capsys)
+    assert "of requests keep every limit" in text(SMALL, capsys)
+
+
+def test_one_user_is_told_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    users = ["simulate", workload(tmp_path, USERS), "--chip", "h100-sxm", "--num-requests", "20"]
+    assert "1 user who thinks 2 s" in text([*users, "--users", "1"], capsys)

@@ -239,7 +239,7 @@ def shape_of(setting: Setting) -> str:
     traffic = setting.traffic
     if traffic.is_closed:
         users = ", ".join(
-            f"{a.num_users:,} users who think {short(a.think_time_s)} s"
+            f"{_users(a.num_users)} {short(a.think_time_s)} s"
             for c in traffic.classes
             if isinstance(a := c.arrivals, ClosedArrivals)
         )
@@ -253,9 +253,25 @@ def shape_of(setting: Setting) -> str:
     return f"{short(traffic.level)}/s on average{peaks}, seed {traffic.seed}"
 
 
+def _of_prefixes(traffic: Traffic) -> Iterator[str]:
+    if traffic.trace is None and any(c.num_steps > 1 for c in traffic.classes):
+        yield (
+            "prefix_affine: the workload says how much of a prompt is cached, wherever it is "
+            "served; routing changes the load of replicas alone"
+        )
+    else:
+        yield "prefix_affine: no two requests share a prefix, so they are spread by chance"
+
+
+def _users(num: int) -> str:
+    return "1 user who thinks" if num == 1 else f"{num:,} users who think"
+
+
 def notes_of(setting: Setting) -> Iterator[str]:
     """Yield what a reader must know of the traffic."""
-    traffic = setting.traffic
+    traffic, typed = setting.traffic, setting.typed
+    if typed.routing == "prefix_affine" and typed.num_replicas > 1:
+        yield from _of_prefixes(traffic)
     if traffic.trace is not None:
         yield from traffic.trace.warnings
         return

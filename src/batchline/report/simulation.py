@@ -252,7 +252,7 @@ def _targets(figures: Figures) -> Iterator[RenderableType]:
             f"{name} {percentile(t.target.percentile_ratio)}",
             duration(t.target.limit_s),
             _found(t),
-            "" if t.error_s is None else _error(t.error_s, t.value_s or 0.0),
+            _error(t.error_s, t.value_s),
             "-" if t.kept_ratio is None else _share(t.kept_ratio),
             _verdict(t),
         )
@@ -263,8 +263,9 @@ def _targets(figures: Figures) -> Iterator[RenderableType]:
     if good is None:
         yield Text("goodput: unknown, as a limit is on a time that nobody knows")
     else:
+        which = "requests" if all(c.targets for c in figures.classes) else "requests with limits"
         yield Text(
-            f"goodput: {least}{_share(good.kept_ratio)} of requests keep every limit, "
+            f"goodput: {least}{_share(good.kept_ratio)} of {which} keep every limit, "
             f"{figure(good.kept_req_per_s)}/s"
         )
 
@@ -276,8 +277,10 @@ def _found(target: TargetFigure) -> str:
     return "refused" if math.isinf(value) else sure_duration(value, target.error_s)
 
 
-def _error(error_s: float, value_s: float) -> str:
+def _error(error_s: float | None, value_s: float | None) -> str:
     """Return how far a time may be off, in the unit in which the time is written."""
+    if error_s is None or value_s is None or math.isinf(value_s):
+        return ""
     scale = 1e3 if value_s < 1 else 1.0
     return plus_minus(error_s * scale, value_s * scale)
 
