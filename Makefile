@@ -53,7 +53,7 @@ check: $(VENV)/.dev
 	$(BIN)/python -m batchline.report.rules --check
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov --numprocesses=auto --dist=loadfile
 
 accuracy: $(VENV)/.installed
 	$(BIN)/python benchmarks/accuracy.py

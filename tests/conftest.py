@@ -46,7 +46,13 @@ def use_kernel(module: ModuleType) -> None:
 INSTALLED: Final = kernel
 WRITTEN: Final = load_kernel(KERNEL_SOURCE) if kernel.IS_COMPILED else kernel
 
-if simulator_form() != COMPILED:
+
+def is_fresh() -> bool:
+    """Return whether the kernel was compiled from what is written."""
+    return simulator_form(INSTALLED) == COMPILED
+
+
+if not is_fresh():
     use_kernel(WRITTEN)
 
 settings.register_profile("default", max_examples=60, deadline=None, derandomize=True)

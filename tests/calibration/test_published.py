@@ -5,6 +5,7 @@ import hashlib
 import math
 from collections import Counter
 from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,7 @@ def test_at_most_eight_constants_are_free_per_engine_chip_and_precision() -> Non
         assert len(family.names) <= 8 * len(kinds)
 
 
+@cache
 def all_cases() -> list[Case]:
     with MEASUREMENTS.open(encoding="utf-8") as stream:
         read = [read_row(row, CATALOG) for row in csv.DictReader(stream)]

@@ -359,6 +359,7 @@ def test_compare_shows_two_side_by_side(decide: Decide, capsys: pytest.CaptureFi
         (("--trust", "guid"), "did you mean guide"),
         (("--as-of", "soon"), "--as-of: found 'soon'"),
         (("--max-price-age", "a year"), "--max-price-age: found 'a year'"),
+        (("--plot", "--json"), "--plot and --json: found both"),
     ],
 )
 def test_a_wrong_option_is_refused_in_one_line(

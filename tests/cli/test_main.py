@@ -216,6 +216,16 @@ def test_a_bug_is_70_and_shows_where(
     assert "ZeroDivisionError: oops" in capsys.readouterr().err
 
 
+def test_too_little_memory_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_much(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("batchline.cli.main.app", too_much)
+    assert "too little memory" in error_of(capsys, "audit")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_is_listed_as_text_and_json(
     capsys: pytest.CaptureFixture[str], kind: str

@@ -189,12 +189,22 @@ def test_the_picture_has_a_mark_for_each_layout(capsys: pytest.CaptureFixture[st
         (["--ep", "4", "--tp", "1"], "--ep: 4 ranks of 1 chips"),
         (["--engine", "nobodys"], "unknown engine"),
         (["--calibration", "nowhere.yaml"], "nowhere.yaml"),
+        (["--tp", "1,3"], "--tp: found 3, but llama-3.1-8b has 32 attention heads"),
+        (["--plot", "--json"], "--plot and --json: found both"),
     ],
 )
 def test_what_cannot_be_asked_is_one_line(
     more: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert words in fails(["predict", "llama-3.1-8b", "--chip", "h100-sxm", *more], capsys)
+
+
+def test_options_that_change_nothing_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    service = ["predict", "gpt-oss-120b", "--offer", "groq/gpt-oss-120b"]
+    words = fails([*service, "--engine", "sglang", "--rate", "3", "--explain"], capsys)
+    assert "--engine, --rate, --explain: groq/gpt-oss-120b sells tokens" in words
+    wafer = ["predict", "llama-3.1-8b", "--chip", "cerebras-wse-3", "--dp", "2"]
+    assert "--dp: cerebras-wse-3 is a wafer" in fails(wafer, capsys)
 
 
 def test_a_chip_is_needed_and_must_be_modeled(capsys: pytest.CaptureFixture[str]) -> None:

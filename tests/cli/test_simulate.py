@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from batchline.cli import memory
 from batchline.cli.main import EXIT_DONE, EXIT_INPUT, run
 
 CHAT = "examples/support-chat.yaml"
@@ -315,6 +316,9 @@ def test_a_report_keeps_to_its_width(
         (["missing.yaml", *GPUS], "missing.yaml: no such file"),
         (["--trace", "tests/workload/logs/chat.csv", *GPUS], "--model: found none"),
         ([CHAT, "--chip", "tpu-v5e"], "is of kind tpu"),
+        ([CHAT, "--chip", "h100-sxm", "--tp", "5"], "heads, which engines cut evenly"),
+        ([CHAT, "--deployment", ""], "--deployment: found '', expected an offer"),
+        ([CHAT, *GPUS, "--plot", "--json"], "--plot and --json: found both"),
     ],
 )
 def test_what_cannot_be_asked_is_one_line(
@@ -405,6 +409,10 @@ def test_a_stream_that_does_not_fit_is_the_answer(capsys: pytest.CaptureFixture[
             ["--chip", "h100-sxm", "--prefill-tok-per-s", "9"],
             "--prefill-tok-per-s: h100-sxm is a GPU",
         ),
+        (
+            ["--chip", "cerebras-wse-3", "--pp", "2", "--max-num-seqs", "9"],
+            "--pp, --max-num-seqs: cerebras-wse-3 is a wafer",
+        ),
     ],
 )
 def test_options_that_change_nothing_are_refused(
@@ -412,6 +420,29 @@ def test_options_that_change_nothing_are_refused(
 ) -> None:
     assert run(["simulate", CHAT, *arguments, "--num-requests", "50"]) == EXIT_INPUT
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["simulate", "capacity"])
+def test_more_requests_than_memory_are_refused_before_they_are_made(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [command, CHAT, *GPUS, "--num-requests", "2000"]
+    monkeypatch.setattr(memory, "memory_bytes", lambda: 2001 * memory.REQUEST_BYTES)
+    assert run(asked) == EXIT_DONE
+    monkeypatch.setattr(memory, "memory_bytes", lambda: 1999 * memory.REQUEST_BYTES)
+    capsys.readouterr()
+    assert run(asked) == EXIT_INPUT
+    assert "2,000 requests take about 0 GB of memory" in capsys.readouterr().err
+
+
+def test_a_stream_needs_no_memory_for_its_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "memory_bytes", lambda: 1)
+    assert run([*SMALL, "--stream"]) == EXIT_DONE
+
+
+def test_the_memory_of_this_machine_is_known() -> None:
+    found = memory.memory_bytes()
+    assert found is None or 1e8 < found < 1e14
 
 
 def test_a_file_that_cannot_be_written_is_one_line(

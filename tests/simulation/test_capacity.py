@@ -27,6 +27,8 @@ from batchline.simulation.traffic.scaling import Traffic
 from batchline.units import PS_PER_S
 from batchline.workload.records import ClosedArrivals, Lengths, Target, TrafficClass
 
+pytestmark = pytest.mark.usefixtures("installed_kernel")
+
 STEP_S = 0.1
 
 COST = StepCost(

@@ -68,6 +68,8 @@ MIXED = (
 TARGETS = {traffic.name: traffic.targets for traffic in MIXED}
 NUM = 12_000
 
+pytestmark = pytest.mark.usefixtures("installed_kernel")
+
 
 def both(platform: Platform, traffic: Traffic, num_each: int = 500) -> tuple[Figures, Figures]:
     whole = traffic.requests()

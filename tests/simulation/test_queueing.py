@@ -17,6 +17,8 @@ SIGMAS: Final = 3.5
 
 Floats = NDArray[np.float64]
 
+pytestmark = pytest.mark.usefixtures("installed_kernel")
+
 
 def cost_of(step_ps: int, sequence_ps: int) -> StepCost:
     return StepCost(

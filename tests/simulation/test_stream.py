@@ -93,6 +93,7 @@ def test_every_request_is_handed_on_once_under_any_routing(routing: str) -> None
     assert all((f.finish_ps >= f.first_ps).all() and (f.first_ps > 0).all() for f in found)
 
 
+@pytest.mark.usefixtures("installed_kernel")
 def test_memory_does_not_grow_with_the_length_of_the_run() -> None:
     def peak(num_parts: int) -> int:
         whole = requests_of(400, 400 * MS)

@@ -10,6 +10,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -61,8 +62,8 @@ _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
 class Catalog:
     """Chips, systems, models, engines, providers, claims, measurements and fits, by id or alias.
 
-    Reads each file once. `folders` overlay one another, record by record: the last that has the
-    file wins.
+    Reads each file once, a built-in one once for all catalogs. `folders` overlay one another,
+    record by record: the last that has the file wins.
     """
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
@@ -248,7 +249,8 @@ class Catalog:
                 raise _unknown(kind.removesuffix("s"), record_id, self.ids(kind))
             if path.is_fifo():
                 raise CatalogError(f"{path}: is a pipe, expected a file")
-            self._read[key] = read_record(kind, path)
+            is_built_in = path.parent.parent == BUILT_IN
+            self._read[key] = (_read_once if is_built_in else read_record)(kind, path)
         return self._read[key]
 
     def _check_name(self, kind: str, stem: str) -> None:
@@ -266,6 +268,12 @@ def read_record(kind: str, path: Path) -> object:
     from batchline.catalog.files.reading import read_file
 
     return read_file(path, SCHEMAS[kind]).record(path.stem)
+
+
+@cache
+def _read_once(kind: str, path: Path) -> object:
+    """Read a record that never changes: catalogs of one process share it."""
+    return read_record(kind, path)
 
 
 def _is_there(path: Path) -> bool:

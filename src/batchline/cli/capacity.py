@@ -116,6 +116,7 @@ def capacity_command(
 
 
 def _searched(typed: "Typed") -> "CapacityReport":
+    from batchline.cli.memory import check_memory
     from batchline.cli.platforms import asked_of, platform_of
     from batchline.cli.progress import spinner
     from batchline.cli.simulating import setting_of
@@ -131,6 +132,7 @@ def _searched(typed: "Typed") -> "CapacityReport":
     with spinner(f"simulating {typed.workload or typed.trace} at one level after another"):
         setting = setting_of(typed)
         traffic = setting.traffic.steady()
+        check_memory(traffic, "expected fewer: --num-requests")
         requests = traffic.requests()
         platform = platform_of(setting, requests)
         if not isinstance(platform, Platform):

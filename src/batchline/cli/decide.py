@@ -10,6 +10,7 @@ from batchline.cli.options import (
     AsOf,
     Folders,
     Out,
+    check_plot,
     write_json,
     write_text,
 )
@@ -69,10 +70,11 @@ def decide_command(
     from batchline.report.decision import render_decision
     from batchline.report.decision_json import decision_json
 
+    check_plot(plot=plot, as_json=as_json)
     choices = Choices(as_of, max_price_age, allow_stale, accept_unknown, trust, catalog)
     with spinner(f"deciding {workload}"):
         asked = ask(workload, choices)
-        points = sweep(asked) if plot and not as_json else []
+        points = sweep(asked) if plot else []
     if as_json:
         write_json(decision_json(asked.decision), out)
     elif plot:

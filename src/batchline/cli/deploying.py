@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, get_args
@@ -32,6 +32,32 @@ MAX_TOKENS: Final = 2**21
 MAX_NUMBERS: Final = 24
 GPU_KINDS: Final = frozenset({"gpu", "accelerator"})
 PURCHASES: Final[tuple[Purchase, ...]] = get_args(Purchase)
+
+OF_GPUS: Final = {
+    "--engine": "engine",
+    "--pp": "pipeline",
+    "--dp": "data",
+    "--ep": "expert",
+    "--draft-tokens": "draft_tokens",
+    "--max-num-seqs": "max_num_seqs",
+    "--max-num-batched-tokens": "max_num_batched_tokens",
+    "--memory-ratio": "memory_ratio",
+}
+OF_SRAM: Final = {"--prefill-tok-per-s": "prefill_tok_per_s"}
+OF_CHIPS: Final = {
+    "--tp": "tensor",
+    "--precision": "precision",
+    "--usd-per-hour": "usd_per_hour",
+    "--tokens-per-pass": "tokens_per_pass",
+    **OF_GPUS,
+    **OF_SRAM,
+}
+OF_SERVICES: Final = {"--tier": "tier"}
+"""Options that mean something only there, and the fields that hold them."""
+
+TOLD_NOTHING: Final = "nobody tells it how to serve"
+NO_ENGINE: Final = "it has its own way of serving"
+"""Why options mean nothing there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +129,13 @@ def check_ranges(options: tuple[tuple[str, float | None, float], ...]) -> None:
             raise InputError(f"{name}: found {value:g}, expected {least:g} to {most:g}")
 
 
+def check_unused(given: Mapping[str, object], options: Mapping[str, str], why: str) -> None:
+    """Refuse options that change nothing there; `given` are fields and what was typed of them."""
+    found = [name for name, field in options.items() if given.get(field) is not None]
+    if found:
+        raise InputError(f"{', '.join(found)}: {why}")
+
+
 def deployment_of(serving: Serving, model: Model, chip: Chip, tensor: int) -> Deployment:
     """Return a replica whose layers are cut over so many chips of one kind."""
     num = tensor * serving.pipeline * serving.data
@@ -110,6 +143,13 @@ def deployment_of(serving: Serving, model: Model, chip: Chip, tensor: int) -> De
         raise InputError(
             f"--tp, --pp, --dp: a replica of {num} chips spans boxes, which is not modeled yet; "
             f"expected at most {MAX_CHIPS}"
+        )
+    heads = model.architecture.value.num_attention_heads
+    if heads % tensor:
+        known = ", ".join(str(n) for n in range(1, MAX_CHIPS + 1) if heads % n == 0)
+        raise InputError(
+            f"--tp: found {tensor}, but {model.id} has {heads} attention heads, which engines cut "
+            f"evenly; expected one of {known}"
         )
     if serving.expert > num:
         raise InputError(f"--ep: {serving.expert} ranks of {num} chips, expected no more ranks")

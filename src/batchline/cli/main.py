@@ -78,6 +78,8 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(str(exc), EXIT_INPUT)
     except KeyboardInterrupt:
         return _fail("interrupted", EXIT_INTERRUPTED)
+    except MemoryError:
+        return _fail("there is too little memory for so much; ask for less", EXIT_INPUT)
     except Exception:  # noqa: BLE001 - the top of the program: report the bug, whatever it is
         traceback.print_exc()
         return _fail("this is a bug in batchline; please report it", EXIT_INTERNAL)

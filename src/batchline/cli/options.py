@@ -47,6 +47,12 @@ Out = Annotated[
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 when there are problems.")]
 
 
+def check_plot(*, plot: bool, as_json: bool) -> None:
+    """Refuse a picture in JSON."""
+    if plot and as_json:
+        raise InputError("--plot and --json: found both, expected one of them")
+
+
 def day(text: str | None) -> dt.date:
     """Return the day an option names, today when it names none; raise InputError otherwise."""
     if text is None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Final
 
 from batchline.calibration.sram import SRAM_KINDS
@@ -11,6 +10,13 @@ from batchline.catalog.records import Chip, DedicatedOffer, TokenOffer
 from batchline.cli.deploying import (
     GPU_KINDS,
     MAX_CHIPS,
+    NO_ENGINE,
+    OF_CHIPS,
+    OF_GPUS,
+    OF_SERVICES,
+    OF_SRAM,
+    TOLD_NOTHING,
+    check_unused,
     chip_of,
     deployment_of,
     known_precision,
@@ -18,7 +24,7 @@ from batchline.cli.deploying import (
     sram_deployment,
 )
 from batchline.cli.measured import read_calibration
-from batchline.cli.simulating import Setting, Typed
+from batchline.cli.simulating import Setting
 from batchline.cost import num_chips_paid
 from batchline.cost.run import RunCost, chips_run_cost, tokens_run_cost
 from batchline.decision.candidates import chips_of
@@ -42,25 +48,6 @@ from batchline.simulation.requests import Requests
 from batchline.simulation.results.figures import Figures
 from batchline.workload import Lengths
 
-OF_CHIPS: Final = {
-    "--engine": "engine",
-    "--tp": "tensor",
-    "--pp": "pipeline",
-    "--dp": "data",
-    "--ep": "expert",
-    "--precision": "precision",
-    "--usd-per-hour": "usd_per_hour",
-    "--tokens-per-pass": "tokens_per_pass",
-    "--draft-tokens": "draft_tokens",
-    "--max-num-seqs": "max_num_seqs",
-    "--max-num-batched-tokens": "max_num_batched_tokens",
-    "--memory-ratio": "memory_ratio",
-    "--prefill-tok-per-s": "prefill_tok_per_s",
-}
-OF_SERVICES: Final = {"--tier": "tier"}
-OF_SRAM: Final = {"--prefill-tok-per-s": "prefill_tok_per_s"}
-"""Options that mean something only there, and the fields that hold them."""
-
 TENSORS: Final = (1, 2, 4, 8)
 """Chips that a replica is tried on, where nothing is said."""
 
@@ -73,8 +60,11 @@ def platform_of(setting: Setting, requests: Requests) -> Platform | DoesNotFit |
     """
     typed, serving, offer, model = setting.typed, setting.serving, setting.offer, setting.model
     lengths = lengths_of(requests, context_limit(model).value)
+    given = asdict(typed)
     if isinstance(offer, TokenOffer):
-        _check_unused(typed, OF_CHIPS, f"{offer.id} sells tokens: nobody tells it how to serve")
+        replicas = {"num_replicas": typed.num_replicas if typed.num_replicas != 1 else None}
+        options = {**OF_CHIPS, "--replicas": "num_replicas"}
+        check_unused(given | replicas, options, f"{offer.id} sells tokens: {TOLD_NOTHING}")
         tier = typed.tier or setting.workload.requirements.rate_limit_tier
         return service_platform(offer, model, lengths, serving.as_of, tier)
     if isinstance(offer, DedicatedOffer) and offer.chip is None:
@@ -83,26 +73,18 @@ def platform_of(setting: Setting, requests: Requests) -> Platform | DoesNotFit |
             "offer of tokens or of chips"
         )
     chip = chip_of(serving, setting.facts, offer)
-    _check_unused(typed, OF_SERVICES, f"{chip.id} is a chip, which has no plans")
+    check_unused(given, OF_SERVICES, f"{chip.id} is a chip, which has no plans")
     if chip.kind in SRAM_KINDS:
+        check_unused(given, OF_GPUS, f"{chip.id} is a {chip.kind}: {NO_ENGINE}")
         return _on_sram(setting, chip, lengths)
     if chip.kind not in GPU_KINDS:
         raise InputError(
             f"--deployment: {chip.id} is of kind {chip.kind}, expected a GPU, wafer or LPU: no "
             "model of serving on others yet"
         )
-    _check_unused(typed, OF_SRAM, f"{chip.id} is a GPU: its prompts are timed by its kernels")
+    check_unused(given, OF_SRAM, f"{chip.id} is a GPU: its prompts are timed by its kernels")
     physics = physics_of(setting.facts, read_calibration(serving.calibration))
     return _on_gpus(setting, chip, physics, lengths)
-
-
-def _check_unused(typed: Typed, options: Mapping[str, str], why: str) -> None:
-    """Refuse options that change nothing there."""
-    given = [name for name, field in options.items() if getattr(typed, field) is not None]
-    if typed.num_replicas != 1 and options is OF_CHIPS:
-        given.append("--replicas")
-    if given:
-        raise InputError(f"{', '.join(given)}: {why}")
 
 
 def _on_gpus(

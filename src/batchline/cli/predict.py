@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from batchline.cli.options import AsJson, AsOf, Folders, Out, day, write_json, write_text
+from batchline.cli.options import (
+    AsJson,
+    AsOf,
+    Folders,
+    Out,
+    check_plot,
+    day,
+    write_json,
+    write_text,
+)
 from batchline.cli.serving_options import (
     ChipName,
     DraftTokens,
@@ -72,6 +81,7 @@ def predict_command(
     from batchline.cli.predicting import Options, ask
     from batchline.report.prediction import prediction_json, render_prediction
 
+    check_plot(plot=plot, as_json=as_json)
     options = Options(
         model=model,
         chip=chip,

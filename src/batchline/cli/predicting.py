@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from batchline.calibration.points import Question, placed, point
@@ -14,9 +14,14 @@ from batchline.cli.deploying import (
     GPU_KINDS,
     MAX_CHIPS,
     MAX_TOKENS,
+    NO_ENGINE,
+    OF_CHIPS,
+    OF_GPUS,
+    TOLD_NOTHING,
     Serving,
     check_ranges,
     check_serving,
+    check_unused,
     chip_of,
     deployment_of,
     known_precision,
@@ -45,6 +50,9 @@ from batchline.simulation.policy import policy_of
 
 DEFAULT_TENSOR: Final = (1, 2, 4)
 DEFAULT_CONCURRENCY: Final = (1, 8, 32, 64)
+
+LEFT_OUT: Final = {"engine": "vllm", "pipeline": 1, "data": 1, "expert": 1, "explain": False}
+"""What options are that were not typed; None the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +140,7 @@ def _on_sram(
 ) -> Prediction:
     if options.rate_req_per_s:
         raise InputError(f"--rate: {chip.id} is not simulated, expected --concurrency")
+    check_unused(_given(options), OF_GPUS, f"{chip.id} is a {chip.kind}: {NO_ENGINE}")
     if options.explain:
         raise InputError(f"--explain: is of steps on GPUs; docs/methods/sram.md explains {chip.id}")
     precision = known_precision(options.precision or "fp16")
@@ -165,6 +174,8 @@ def _of_service(options: Options, model: Model, offer: TokenOffer) -> Prediction
         raise InputError(f"--chip: {offer.id} is a token service, expected no chip")
     if offer.model != model.id:
         raise InputError(f"--offer: {offer.id} serves {offer.model}, expected one of {model.id}")
+    alone = {"--rate": "rate_req_per_s", "--explain": "explain"}
+    check_unused(_given(options), OF_CHIPS | alone, f"{offer.id} sells tokens: {TOLD_NOTHING}")
     price = offer.price_on(options.as_of)
     per_token = options.input_tokens / options.output_tokens
     return Prediction(
@@ -177,6 +188,11 @@ def _of_service(options: Options, model: Model, offer: TokenOffer) -> Prediction
         price_note=f"price of {price.checked_on}, input included" if price else "price unknown",
         points=tuple(service_points(offer, options.output_tokens, _concurrencies(options))),
     )
+
+
+def _given(options: Options) -> dict[str, object]:
+    """Return what was typed: what is as it would be without is left out."""
+    return {name: value for name, value in asdict(options).items() if value != LEFT_OUT.get(name)}
 
 
 def _explained(question: Question, physics: Physics) -> Explanation:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from batchline.cli.memory import check_memory
 from batchline.cli.platforms import asked_of, cost_of, platform_of
 from batchline.cli.progress import bar, spinner
 from batchline.cli.request_file import write_requests
@@ -55,6 +56,7 @@ def simulated(typed: Typed, requests_file: Path | None, *, is_streamed: bool) ->
 
 
 def _at_once(setting: Setting, requests_file: Path | None) -> Found:
+    check_memory(setting.traffic, "expected fewer, or --stream")
     typed, requests = setting.typed, setting.traffic.requests()
     platform = platform_of(setting, requests)
     if not isinstance(platform, Platform):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from batchline.cli.options import AsJson, AsOf, Folders, Out, write_json, write_text
+from batchline.cli.options import AsJson, AsOf, Folders, Out, check_plot, write_json, write_text
 from batchline.cli.serving_options import (
     ChipName,
     DataSize,
@@ -94,6 +94,7 @@ def simulate_command(
     from batchline.cli.simulating import Typed
     from batchline.report.simulation import render_simulation, simulation_json
 
+    check_plot(plot=plot, as_json=as_json)
     if requests_file is not None:
         check_request_file(requests_file, is_streamed=stream)
     typed = Typed(

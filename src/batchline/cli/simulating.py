@@ -94,7 +94,7 @@ def setting_of(typed: Typed) -> Setting:
     workload = read_workload(typed.workload) if typed.workload else _of_log(trace)
     stated = None if workload.as_of is None else workload.as_of.isoformat()
     as_of = day(typed.as_of or stated)
-    named = read_id(typed.deployment) if typed.deployment else None
+    named = None if typed.deployment is None else read_id(typed.deployment)
     offer = _offer(named, workload, facts) if named else None
     serving = _serving(typed, named, workload, as_of)
     if named and offer is None:

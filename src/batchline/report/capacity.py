@@ -143,7 +143,14 @@ def _level(report: CapacityReport, level: float) -> str:
 
 
 def _number(report: CapacityReport, level: float) -> str:
-    return f"{level:,.0f}" if report.asked.is_closed else figure(level)
+    return f"{level:,.0f}" if report.asked.is_closed else figure(level, _digits(report))
+
+
+def _digits(report: CapacityReport) -> int:
+    """Return how many digits tell apart the levels that were tried, three at least."""
+    levels = {t.level for t in report.found.tries} if report.found else set()
+    told = (n for n in range(3, 7) if len({figure(x, n) for x in levels}) == len(levels))
+    return next(told, 7)
 
 
 def _answer(report: CapacityReport) -> Iterator[Text]:

@@ -48,9 +48,9 @@ class Asked:
 
 
 def sure(value: float, error: float) -> str:
-    """Return a number with three digits, fewer where its error is larger than the last of them.
+    """Return a number with three digits, two where its error is larger than the last of them.
 
-    Two where nobody knows its error.
+    Two as well where nobody knows its error. One would put percentiles out of order.
 
     >>> sure(1234.5, 30.0), sure(46.87, 0.02), sure(5.01, math.nan)
     ('1,230', '46.9', '5.0')
@@ -62,7 +62,7 @@ def sure(value: float, error: float) -> str:
     digits = 2
     if math.isfinite(error):
         digits = math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 1
-        digits = max(1, min(3, digits))
+        digits = max(2, min(3, digits))
     step = 10.0 ** (math.floor(math.log10(abs(value))) - digits + 1)
     return figure(round(value / step) * step, digits)
 

@@ -128,10 +128,17 @@ class Traffic:
         whole = self._of_log(self.trace)
         return (whole.part(low, low + BLOCK) for low in range(0, len(whole), BLOCK))
 
+    @property
+    def num_expected(self) -> float:
+        """About how many requests are simulated; of a log at most all."""
+        if self.trace is not None:
+            return self.trace.num_requests
+        extent = self.extent()
+        return self.level * (extent.num_per_user if self.is_closed else extent.duration_s)
+
     def some(self) -> Traffic:
         """Return no more of the traffic than is simulated where nothing is said; a log whole."""
-        extent_s = self.extent().duration_s
-        if self.trace is not None or extent_s * self.level <= NUM_REQUESTS:
+        if self.trace is not None or self.num_expected <= NUM_REQUESTS:
             return self
         return replace(self, num_requests=NUM_REQUESTS, duration_s=None)
 
