@@ -75,6 +75,18 @@ def test_poisson_arrivals_beyond_what_is_served_are_said(
     assert any("queue" in note for note in full["notes"])
 
 
+def test_long_answers_at_the_end_of_a_run_are_no_queue(capsys: pytest.CaptureFixture[str]) -> None:
+    """3,000 requests come in ten minutes, and the last answers take one more."""
+    arguments = ["predict", "llama-3.1-8b", "--chip", "h100-sxm", "--tp", "1"]
+    arguments += ["--input-tokens", "50", "--output-tokens", "2000"]
+    (busy,) = rows([*arguments, "--rate", "5"], capsys)
+    assert not any("queue" in note for note in busy["notes"])
+    assert busy["output_tok_per_s"] == 5 * 2000
+    (full,) = rows([*arguments, "--rate", "9"], capsys)
+    assert any("queue" in note for note in full["notes"])
+    assert full["output_tok_per_s"] < 9 * 2000
+
+
 def test_settings_move_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
     (free,) = rows([*SMALL[:-1], "64"], capsys)
     (held,) = rows([*SMALL[:-1], "64", "--max-num-seqs", "4"], capsys)

@@ -16,6 +16,7 @@ from batchline.metrics import percentile, percentile_error
 from batchline.performance import Band
 from batchline.provenance import Grade, Interest, Source, Sourced
 from batchline.simulation import Fleet, Policy, Requests
+from batchline.simulation.growth import Flow, growth_of
 from batchline.simulation.outcome import Outcome
 from batchline.simulation.platforms.limits import RateLimits
 from batchline.simulation.platforms.platform import Platform, served
@@ -23,7 +24,7 @@ from batchline.simulation.platforms.service import Spread, TokenService
 from batchline.simulation.results.figures import ClassFigures, Figures, TimeSpread, figures_of
 from batchline.simulation.results.long_run import figures_of_parts
 from batchline.simulation.results.sections import MAX_SECTIONS, Sections
-from batchline.simulation.results.usage import Flow, growth_of, usage_of
+from batchline.simulation.results.usage import usage_of
 from batchline.simulation.traffic.arrivals import steady
 from batchline.simulation.traffic.scaling import Traffic
 from batchline.units import PS_PER_S

@@ -5,8 +5,7 @@ A point is a simulated run (closed loop, or Poisson at a rate) on kernels and fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -31,9 +30,6 @@ from batchline.performance.gpu.step import step_limit
 from batchline.provenance import Basis
 from batchline.simulation import Run, Settings, Times
 from batchline.workload.records import Lengths
-
-QUEUE_RATIO: Final = 0.95
-"""Served less than this part of what is asked, a queue grows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +90,7 @@ def point(question: Question, physics: Physics) -> Point:
     times = predict(case, placement.kernels, placement.constants)
     if isinstance(times, Unsupported):
         return refused(question, f"{times.reason}: {times.detail}")
+    times = _in_the_long_run(question, times)
     kind, generation, chip = case.kind, case.generation, question.chip.id
     model, capacity = question.model.id, _kv_tokens(case) * question.deployment.data_parallel
     whole = question.input_tokens + question.output_tokens
@@ -227,8 +224,14 @@ def _kv_tokens(case: Case) -> int:
     return hosting_of(case).kv_tokens(context)
 
 
+def _in_the_long_run(question: Question, times: Times) -> Times:
+    """Return the times with the output that is asked for, where no queue grows."""
+    if not question.rate_req_per_s or times.grows:
+        return times
+    return replace(times, output_tok_per_s=question.rate_req_per_s * question.output_tokens)
+
+
 def _queue(question: Question, times: Times) -> tuple[str, ...]:
-    asked = question.rate_req_per_s * question.output_tokens
-    if asked and times.output_tok_per_s < QUEUE_RATIO * asked:
+    if question.rate_req_per_s and times.grows:
         return ("more arrives than is served: the queue, and TTFT with it, grows without end",)
     return ()

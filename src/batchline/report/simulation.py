@@ -29,6 +29,7 @@ from batchline.report.run import (
     target_json,
 )
 from batchline.report.run_plot import pictures
+from batchline.simulation.growth import Growth
 from batchline.simulation.platforms.platform import Platform
 from batchline.simulation.results.figures import (
     RATIOS,
@@ -37,7 +38,7 @@ from batchline.simulation.results.figures import (
     TargetFigure,
     TimeSpread,
 )
-from batchline.simulation.results.usage import Growth, Usage
+from batchline.simulation.results.usage import Usage
 
 SCHEMA_VERSION: Final = 1
 

@@ -11,6 +11,7 @@ import numpy as np
 from batchline.errors import InputError
 from batchline.performance.step import PS_PER_S, StepCost
 from batchline.simulation.fleet import Fleet
+from batchline.simulation.growth import growth_of
 from batchline.simulation.load import Run, TooLong, requests_of
 from batchline.simulation.outcome import Outcome
 from batchline.simulation.policy import Policy
@@ -33,11 +34,16 @@ SERVER_REQUESTS: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """Mean times of a request in s, and output tokens per second of all ranks together."""
+    """Mean times of a request in s, and output tokens per second of all ranks together.
+
+    The output is over all of the run, its end with few requests too. `grows`: more comes than is
+    served, so that the queue, and TTFT with it, is as long as the run makes it.
+    """
 
     ttft_s: float
     tpot_s: float
     output_tok_per_s: float
+    grows: bool = False
 
 
 def run_times(
@@ -114,4 +120,5 @@ def _times(found: Outcome, requests: Requests, num_ranks: int, request_s: float)
         ttft_s=float(first.mean()) + request_s,
         tpot_s=float(per_token.mean()),
         output_tok_per_s=float(num_ranks * requests.output_tokens.sum() / spent),
+        grows=growth_of(requests, found) is not None,
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from batchline.errors import InputError
 from batchline.simulation.fleet import Example, Fleet, memory_words, needs_too_much, without
+from batchline.simulation.growth import Flow
 from batchline.simulation.outcome import Counted, nothing_counted
 from batchline.simulation.platforms.platform import (
     Platform,
@@ -26,7 +27,7 @@ from batchline.simulation.platforms.platform import (
 from batchline.simulation.requests import LAST_PS, Requests
 from batchline.simulation.results.figures import Figures, as_total, itl_of, together
 from batchline.simulation.results.sums import ClassSums, Which
-from batchline.simulation.results.usage import Flow, usage
+from batchline.simulation.results.usage import usage
 from batchline.simulation.routing import DEFAULT_ROUTING
 from batchline.simulation.stream import Served, simulate_stream
 from batchline.units import PS_PER_S
