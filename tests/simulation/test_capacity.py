@@ -25,7 +25,7 @@ from batchline.simulation.results.usage import run_ps
 from batchline.simulation.traffic.arrivals import steady
 from batchline.simulation.traffic.scaling import Traffic
 from batchline.units import PS_PER_S
-from batchline.workload.records import ClosedArrivals, Lengths, Target, TrafficClass
+from batchline.workload.records import ClosedArrivals, Lengths, Metric, Target, TrafficClass
 
 pytestmark = pytest.mark.usefixtures("installed_kernel")
 
@@ -89,6 +89,27 @@ def test_times_usage_and_goodput_of_two_requests() -> None:
     assert found.goodput is not None
     assert found.goodput.kept_ratio == 0.5
     assert found.targets[0].holds is False
+
+
+@pytest.mark.parametrize(
+    ("metric", "limit_s", "holds"),
+    [
+        ("ttft", 0.7, True),
+        ("ttft", 0.55, None),  # waits 0.5 s, 0.6 s at most
+        ("ttft", 0.45, False),
+        ("e2e", 1.1, True),
+        ("e2e", 0.95, None),
+        ("e2e", 0.85, False),
+    ],
+)
+def test_an_upper_limit_of_ttft_tells_what_waiting_alone_misses(
+    metric: Metric, limit_s: float, holds: bool | None
+) -> None:
+    platform, requests = replace(ONE_AT_ONCE, ttft_is_at_most=True), asked(0.0, 0.0)
+    targets = {"chat": (Target(metric=metric, percentile_ratio=1.0, limit_s=limit_s),)}
+    (found,) = figures_of(platform, requests, served(platform, requests), targets).targets
+    assert found.is_at_most
+    assert found.holds is holds
 
 
 def test_time_outside_the_engine_is_part_of_every_time() -> None:

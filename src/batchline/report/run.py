@@ -120,6 +120,7 @@ def target_json(target: TargetFigure) -> dict[str, Any]:
         "error_s": known(target.error_s),
         "kept_ratio": known(target.kept_ratio),
         "is_at_most": target.is_at_most,
+        "least_s": known(target.least_s),
         "holds": target.holds,
     }
 

@@ -60,7 +60,8 @@ class TimeSpread:
 class TargetFigure:
     """One target: what its percentile came to, and the share of requests that kept the limit.
 
-    `is_at_most`: only an upper limit of the time is known, so nobody knows that it is missed.
+    `is_at_most`: only an upper limit of the time is known, so nobody knows that it is missed,
+    unless `least_s` is beyond the limit too: what waiting for the platform alone came to.
     """
 
     traffic_class: str
@@ -69,6 +70,7 @@ class TargetFigure:
     error_s: float | None = None
     kept_ratio: float | None = None
     is_at_most: bool = False
+    least_s: float | None = None
 
     @property
     def holds(self) -> bool | None:
@@ -77,7 +79,9 @@ class TargetFigure:
             return None
         if self.value_s <= self.target.limit_s:
             return True
-        return None if self.is_at_most and math.isfinite(self.value_s) else False
+        if not self.is_at_most or math.isinf(self.value_s):
+            return False
+        return False if self.least_s is not None and self.least_s > self.target.limit_s else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,14 +335,26 @@ def _target(part: _Part, name: str, target: Target) -> TargetFigure:
     if not len(late):
         return TargetFigure(traffic_class=name, target=target, value_s=0.0, kept_ratio=1.0)
     ratio = target.percentile_ratio
+    is_at_most = part.ttft_is_at_most and target.metric != "tpot"
     return TargetFigure(
         traffic_class=name,
         target=target,
         value_s=_percentile(late, ratio),
         error_s=_error_s(part, times_s, target) if len(known) else math.nan,
         kept_ratio=float((late <= target.limit_s).mean()),
-        is_at_most=part.ttft_is_at_most and target.metric != "tpot",
+        is_at_most=is_at_most,
+        least_s=_least_s(part, target) if is_at_most else None,
     )
+
+
+def _least_s(part: _Part, target: Target) -> float | None:
+    """Return what a percentile comes to at least where TTFT is no more than waiting."""
+    if target.metric == "task":
+        return None
+    timings = part.timings
+    later = timings.e2e_s - timings.ttft_s if target.metric == "e2e" else 0.0
+    late = np.concatenate([part.wait_s + later, np.full(timings.num_refused, np.inf)])
+    return _percentile(late, target.percentile_ratio)
 
 
 def _error_s(part: _Part, times_s: Seconds, target: Target) -> float:
